@@ -1,0 +1,1 @@
+"""Measurements: `python -m zsad_core.benchmark.speed`."""

@@ -1,0 +1,333 @@
+"""Where weights come from: the table of backbones, the hub, and local checkpoint files.
+
+Everything here ends in an open_clip model with its weights, or in a sentence that says what to do. Weights are read
+with safetensors or with torch's weights_only reader, never unpickled.
+"""
+
+import contextlib
+import copy
+import dataclasses
+import json
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import huggingface_hub
+import open_clip
+import torch
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.utils import get_session
+from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME, OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from open_clip.convert import convert_state_dict
+from open_clip.model import CLIP, CustomTextCLIP, convert_to_custom_text_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tqdm.auto import tqdm
+
+from .errors import InputError
+
+RECOMMENDED = "ViT-B-16-plus-240"
+PROBE_SECONDS = 5  # for one connection to the hub, before a download is begun
+SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class FetchProgress:
+    """How far a download is; printing it gives one readable line. `step` and `steps` are megabytes."""
+
+    name: str
+    step: float
+    steps: float
+    phase: str = "weights"
+
+    def __str__(self):
+        return f"Fetching {self.name}: {self.step:.0f} of {self.steps:.0f} MB"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an open_clip backbone comes from.
+
+    Attributes:
+        name: shown to a person.
+        architecture: open_clip's name of it, or the configuration itself as JSON.
+        config: dict with embed_dim, vision_cfg and text_cfg.
+        mean, std: of the pixels, per channel, as fractions of 255.
+        path: the weights file, or None for random weights.
+    """
+
+    name: str
+    architecture: str
+    config: dict
+    mean: tuple = OPENAI_DATASET_MEAN
+    std: tuple = OPENAI_DATASET_STD
+    path: Path | None = None
+
+
+def backbone_table():
+    """The backbones we name, a list of dicts: name, architecture, tag, image_size, download_mb, licence, best_for."""
+    return json.loads(Path(__file__).with_name("backbones.json").read_text(encoding="utf-8"))
+
+
+def resolve(name):
+    """Architecture and tag of open_clip for a name of the table, "ARCHITECTURE:TAG", or an architecture.
+
+    Returns:
+        (architecture, tag); tag is None for an architecture that open_clip has several weights for, or none.
+    Raises:
+        InputError: there is no such name.
+    """
+    for row in backbone_table():
+        if row["name"] == name and row["architecture"]:
+            return row["architecture"], row["tag"]
+    architecture, _, tag = name.partition(":")
+    if open_clip.get_model_config(architecture) is None:
+        known = ", ".join(row["name"] for row in backbone_table())
+        raise InputError(f"There is no backbone {name[:80]!r}: choose one of {known}, another model of open_clip as "
+                         "ARCHITECTURE:TAG, or the path of a checkpoint.")
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    if tag and not open_clip.get_pretrained_cfg(architecture, tag):
+        raise InputError(f"open_clip has no weights {tag[:80]!r} for {architecture}: choose one of {', '.join(tags)}.")
+    return architecture, tag or (tags[0] if len(tags) == 1 else None)
+
+
+def hub_source(name, on_progress=None):
+    """The source of a backbone whose weights are on the hub, or in its local cache; fetched if they are not there.
+
+    Raises:
+        InputError: there is no such name, the hub cannot be reached, or the download failed.
+    """
+    architecture, tag = resolve(name)
+    if tag is None:
+        tags = open_clip.list_pretrained_tags_by_model(architecture)
+        choices = ", ".join(f"{architecture}:{tag}" for tag in tags)
+        raise InputError(f"Say which weights of {architecture}: " + (choices or "open_clip has none, so give a local "
+                         "checkpoint with --weights PATH") + ".")
+    path = cached_weights(architecture, tag) or _fetch(name, architecture, tag, on_progress)
+    return Source(name, architecture, _config(architecture), *_normalisation(architecture, tag), path)
+
+
+def local_source(path, name=None):
+    """The source of a backbone from a local checkpoint.
+
+    Args:
+        path: a .safetensors, or a .bin, .pt or .pth of plain tensors.
+        name: its architecture, in a form that `resolve` accepts. If not given it is read from an
+            `open_clip_config.json` beside the file, or else recognised by the tensors' names and shapes.
+    Raises:
+        InputError: no such file, or its architecture cannot be told.
+    """
+    path = Path(path)
+    sidecar = path.with_name("open_clip_config.json")
+    if name is None and path.is_file() and sidecar.is_file():
+        try:
+            description = json.loads(sidecar.read_text(encoding="utf-8"))
+            pixels = description.get("preprocess_cfg", {})
+            source = described(description["model_cfg"])
+            return dataclasses.replace(
+                source,
+                name=f"{source.name} ({path.name})",
+                mean=tuple(pixels.get("mean", source.mean)),
+                std=tuple(pixels.get("std", source.std)),
+                path=path,
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{sidecar.name} beside {path.name} is not open_clip's description of a model "
+                             f"({error!r}): name the architecture with --backbone.") from error
+    name = name or _recognise(path)
+    architecture, tag = resolve(name)
+    normalisation = _normalisation(architecture, tag)
+    return Source(f"{name} ({path.name})", architecture, _config(architecture), *normalisation, path)
+
+
+def described(architecture):
+    """The source, without weights, of an open_clip architecture or of a model configuration (dict)."""
+    if isinstance(architecture, str):
+        name, (architecture, tag) = architecture, resolve(architecture)
+        return Source(name, architecture, _config(architecture), *_normalisation(architecture, tag))
+    known = (name for name in open_clip.list_models() if open_clip.get_model_config(name) == architecture)
+    name = next(known, None)
+    config = _checked(architecture, name or "this model")
+    return Source(name or "custom", name or json.dumps(config, sort_keys=True), config)
+
+
+def build(config):
+    """A randomly initialised open_clip model from its configuration: dict with embed_dim, vision_cfg and text_cfg.
+
+    Raises:
+        InputError: the configuration is not one of open_clip.
+    """
+    config = copy.deepcopy(config)
+    try:
+        config["vision_cfg"]["timm_model_pretrained"] = False  # never fetch weights on the side
+        return (CustomTextCLIP if config.pop("custom_text", False) else CLIP)(**config)
+    except (KeyError, TypeError, AttributeError, AssertionError, RuntimeError, ValueError) as error:
+        raise InputError(f"open_clip cannot build a model from this configuration ({error!r}): "
+                         "name an architecture with --backbone.") from error
+
+
+def load_model(source):
+    """The open_clip model of a source, with its weights, fp32, on the CPU.
+
+    Raises:
+        InputError: the file is missing, damaged, not a plain weights file, or of another architecture.
+    """
+    state = _read(source.path)
+    with torch.device("meta"):  # no memory and no random initialisation: every weight comes from the file
+        model = build(source.config)
+    persistent = model.state_dict().keys()
+    if any(key not in persistent and not key.endswith("attn_mask") for key, _ in model.named_buffers()):
+        model = build(source.config)  # buffers that no file holds; the attention mask is made by our own text tower
+    state = _as_open_clip(model, state)
+    try:
+        model.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        first = str(error).split("\n")[1:2]
+        raise InputError(f"{source.path.name} does not fit {source.name} ({''.join(first).strip()[:160]}): "
+                         "name its architecture with --backbone.") from error
+    return model
+
+
+def cached_weights(architecture, tag):
+    """The weights file in the hub's local cache, or None."""
+    repository, names = _hub_files(architecture, tag)
+    for name in names:
+        path = huggingface_hub.try_to_load_from_cache(repository, name)
+        if isinstance(path, str):
+            return Path(path)
+    return None
+
+
+def _hub_files(architecture, tag):
+    """Repository and the file names to try, best first, from open_clip's table of pretrained models."""
+    repository, name = os.path.split(open_clip.get_pretrained_cfg(architecture, tag)["hf_hub"])
+    return repository, (name,) if name else (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)
+
+
+def _fetch(name, architecture, tag, on_progress):
+    """Download the weights file into the hub's cache, once, without retries of our own."""
+    otherwise = "Connect and run again, give a local checkpoint with --weights PATH, or use --backbone embedded."
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        raise InputError(f"The weights of {name} are not in the local cache, and HF_HUB_OFFLINE forbids fetching them. "
+                         "Unset it and run again, give a local checkpoint with --weights PATH, or use "
+                         "--backbone embedded.")
+    if not hub_reachable():
+        raise InputError(f"The weights of {name} are not in the local cache, and the model hub cannot be reached. "
+                         + otherwise)
+    repository, names = _hub_files(architecture, tag)
+    for file in names:
+        try:
+            bar = _progress_bar(name, on_progress) if on_progress else None
+            return Path(huggingface_hub.hf_hub_download(repository, file, etag_timeout=PROBE_SECONDS, tqdm_class=bar))
+        except EntryNotFoundError as error:
+            if isinstance(error, LocalEntryNotFoundError):
+                raise InputError(f"The weights of {name} could not be fetched: the connection to the hub broke off. "
+                                 + otherwise) from error
+        except Exception as error:  # whatever the network, the disk or the hub may answer
+            reason = str(error).strip().split("\n")[0][:160]
+            raise InputError(f"The weights of {name} could not be fetched ({reason}). " + otherwise) from error
+    raise InputError(f"The hub's repository {repository} holds no weights of {name}. " + otherwise)
+
+
+def hub_reachable():
+    """Whether the hub answers within 8 seconds. In a thread, because no time limit covers the look-up of its name."""
+    answers = []
+
+    def ask():
+        with contextlib.suppress(Exception):  # each version of the hub's client raises its own kinds
+            answers.append(get_session().head(huggingface_hub.constants.ENDPOINT, timeout=PROBE_SECONDS))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS + 3)
+    return bool(answers) and answers[0].status_code < 500
+
+
+def _progress_bar(name, on_progress):
+    """A tqdm class that tells `on_progress` instead of drawing."""
+
+    class Bar(tqdm):
+        def __init__(self, *args, **options):
+            options.pop("name", None)  # of the hub's own bars
+            super().__init__(*args, **{**options, "disable": True})
+            self.total, self.n = options.get("total") or 0, options.get("initial") or 0
+
+        def update(self, n=1):
+            self.n += n
+            on_progress(FetchProgress(name, self.n / 1e6, max(self.n, self.total) / 1e6))
+
+    return Bar
+
+
+def _config(architecture):
+    return _checked(open_clip.get_model_config(architecture), architecture)
+
+
+def _checked(config, name):
+    """The configuration, refused before anything is fetched or built if its text tower is not CLIP's own."""
+    text = config.get("text_cfg", {})
+    if "multimodal_cfg" in config or text.get("hf_model_name") or text.get("hf_tokenizer_name"):
+        raise InputError(f"The text tower of {name} is not CLIP's own, so no words can be injected into it: "
+                         f"choose another backbone, such as {RECOMMENDED}.")
+    return config
+
+
+def _normalisation(architecture, tag):
+    """Mean and standard deviation of the pixels, as open_clip's table gives them for these weights."""
+    tag = tag or next(iter(open_clip.list_pretrained_tags_by_model(architecture)), None)
+    row = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
+    return tuple(row.get("mean", OPENAI_DATASET_MEAN)), tuple(row.get("std", OPENAI_DATASET_STD))
+
+
+def _read(path):
+    """The tensors of a weights file by name, floats as float32."""
+    if not path.is_file():
+        raise InputError(f"There is no weights file {path.name!r}: check the path given for the weights.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path.name!r} is not a weights file: give a .safetensors, .bin, .pt or .pth.")
+    try:
+        if path.suffix.lower() == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path.name} is damaged or not what its name says: fetch it again.") from error
+    except Exception as error:  # the weights_only reader raises many kinds, all of which mean the same to a person
+        raise InputError(f"{path.name} is damaged, or holds more than plain tensors and is not read for safety: "
+                         "fetch it again, or convert it to .safetensors.") from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{path.name} does not hold the weights of one model: give a checkpoint of open_clip.")
+    return {str(key).removeprefix("module."): value.float() if value.is_floating_point() else value
+            for key, value in state.items()}
+
+
+def _as_open_clip(model, state):
+    """The tensors under the names that `model` has for them."""
+    state = convert_state_dict(model, state)
+    if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
+        state = convert_to_custom_text_state_dict(state)
+    if "logit_scale" in state and state["logit_scale"].numel() == 1:
+        state["logit_scale"] = state["logit_scale"].reshape(model.logit_scale.shape)
+    return {key: value for key, value in state.items()
+            if key not in ("input_resolution", "context_length", "vocab_size")}  # OpenAI's files carry these
+
+
+def _recognise(path):
+    """The name of the table's backbone that has exactly the tensors of this file."""
+    shapes = {key: value.shape for key, value in _read(path).items()}
+    for row in backbone_table():
+        if not row["architecture"]:
+            continue
+        with torch.device("meta"):
+            model = build(_config(row["architecture"]))
+        if {key: value.shape for key, value in model.state_dict().items()} == shapes:
+            plain = row["architecture"].removesuffix("-quickgelu")
+            if plain != row["architecture"]:
+                raise InputError(f"{path.name} fits {plain} with either of two activations. Name it: --backbone "
+                                 f"{row['name']} for OpenAI's weights, or --backbone {plain}:TAG for weights of "
+                                 "open_clip.")
+            return row["name"]
+    raise InputError(f"The architecture of {path.name} is none of the table's: name it with --backbone.")

@@ -1,0 +1,361 @@
+"""The detector of one product: trained on text alone, asked about images, kept in a small file."""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from . import __version__, detector_file
+from .classifier import ClassifierTraining, StateClassifier
+from .errors import InputError
+from .images import read_image
+from .progress import Progress
+from .prompt_learning import PromptLearning
+from .prompts import clean_product_name, held_back_sentences
+from .recipe import Recipe
+
+QUICK = Recipe.quick()
+BATCH = 8  # images encoded at a time
+MAX_SEED = 2**32 - 1
+
+# The verdict in words: the first whose upper end is not below the score.
+VERDICTS = (
+    (0.2, "looks flawless"),
+    (0.4, "probably flawless"),
+    (0.6, "undecided"),
+    (0.8, "probably damaged"),
+    (1.0, "looks damaged"),
+)
+
+# Share of the anomaly map's highest patch in the anomaly score; the rest is the image vector's. WinCLIP's rule: 0.
+MAP_SHARE = 0.0
+
+
+def image_score(global_probability: float, patches: np.ndarray) -> float:
+    """The anomaly score in [0, 1] of an image, 0.5 being neutral.
+
+    Args:
+        global_probability: the FNN's abnormal probability of the image vector.
+        patches: (rows, columns) its abnormal probabilities of the dense vectors, smoothed.
+    """
+    return (1 - MAP_SHARE) * global_probability + MAP_SHARE * float(patches.max())
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What a detector says about one image.
+
+    Attributes:
+        score: anomaly score in [0, 1].
+        map: anomaly map, (H, W) float32 in [0, 1], of the size of the image; the same scale for every image.
+        neutral: the score, and the value of the map, at which neither state is nearer.
+    """
+
+    score: float
+    map: np.ndarray
+    neutral: ClassVar[float] = 0.5
+
+    @property
+    def verdict(self) -> str:
+        """The score in words, from "looks flawless" to "looks damaged"."""
+        return next(words for upper, words in VERDICTS if self.score <= upper)
+
+
+class Detector:
+    """Scores images of one product; made by `Detector.fit`, `Detector.training` or `Detector.load`.
+
+    Attributes:
+        backbone: the CLIP model it was trained on and looks through.
+        product, recipe, seed: what it was trained for, and how.
+        diversity_words (K, n, w), distribution_words (G, m, w): the learned words.
+        text_vectors: (1 + adjectives, K, d) of all prompts, the normal ones first, float32, l2-normalised.
+        classifier: the trained `StateClassifier`.
+        health: what is known about its quality without any image: "held_back_accuracy" and "text_accuracy" (balanced,
+            0 to 1), "mean_cosine_before" and "mean_cosine_after" (0 to 1), "steps" and "seconds" of training.
+    """
+
+    def __init__(
+        self,
+        backbone,
+        product: str,
+        recipe: Recipe,
+        seed: int,
+        diversity_words: torch.Tensor,
+        distribution_words: torch.Tensor,
+        text_vectors: torch.Tensor,
+        classifier: StateClassifier,
+        health: dict[str, float],
+    ):
+        self.backbone, self.product, self.recipe, self.seed = backbone, product, recipe, seed
+        self.diversity_words, self.distribution_words = diversity_words, distribution_words
+        self.text_vectors, self.classifier, self.health = text_vectors, classifier, health
+
+    @classmethod
+    def training(cls, backbone, product: str, recipe: Recipe = QUICK, seed: int = 0) -> "Training":
+        """A training to iterate over, step by step; see `Training`."""
+        return Training(backbone, product, recipe, seed)
+
+    @classmethod
+    def fit(
+        cls,
+        backbone,
+        product: str,
+        recipe: Recipe = QUICK,
+        seed: int = 0,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> "Detector":
+        """Trains a detector for a product, from its name alone.
+
+        Args:
+            backbone: a `Backbone`.
+            product: such as "metal nut".
+            seed: whole number from 0 to 2**32 - 1; the same one gives the same detector.
+            on_progress: called after every step.
+
+        Raises:
+            InputError: a name, recipe or seed that cannot be used, or a training that broke down.
+        """
+        training = cls.training(backbone, product, recipe, seed)
+        for progress in training:
+            if on_progress is not None:
+                on_progress(progress)
+        return training.detector
+
+    def inspect(self, image, mode: str = "fast") -> "Inspection | list[Inspection]":
+        """Scores an image, or each of a list.
+
+        Args:
+            image: whatever `read_image` reads (PIL image, path, bytes, array), or a list or tuple of such.
+            mode: how the map is made: "fast" (one pass) or "windows" (finer, many passes); the score is the same
+                as long as the map has no share in it.
+
+        Raises:
+            InputError: an image that cannot be read, or another mode.
+        """
+        if mode not in ("fast", "windows"):
+            raise InputError(f"The mode must be 'fast' or 'windows', not {mode!r:.40}.")
+        if not isinstance(image, (list, tuple)):
+            return self.inspect([image], mode)[0]
+        inspections = []
+        for start in range(0, len(image), BATCH):
+            pixels = [read_image(source) for source in image[start : start + BATCH]]
+            encoded = self.backbone.encode(pixels)
+            if mode == "windows":
+                encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(pixels, mode=mode))
+            inspections += self.inspect_encoded(encoded, [array.shape[:2] for array in pixels])
+        return inspections
+
+    def inspect_encoded(self, encoded, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
+        """Scores images that the backbone has encoded already, so that many detectors can ask about one encoding.
+
+        Args:
+            encoded: what `backbone.encode` gave for N images.
+            sizes: (height, width) of each image in pixels, to which its map is brought.
+        """
+        whole = self.classifier.probability(encoded.image)  # (N,)
+        patches = self.classifier.probability(encoded.dense)[:, None]  # (N, 1, rows, columns)
+        # A mean over 3 x 3 patches, fewer at the border: a single patch carries little evidence.
+        patches = F.avg_pool2d(patches, 3, stride=1, padding=1, count_include_pad=False)
+        return [
+            Inspection(
+                score=image_score(probability.item(), grid[0].numpy()),
+                map=F.interpolate(grid[None], size=tuple(size), mode="bilinear")[0, 0].clamp(0, 1).numpy(),
+            )
+            for probability, grid, size in zip(whole, patches, sizes, strict=True)
+        ]
+
+    def to_bytes(self) -> bytes:
+        """The detector as the bytes of a safetensors file, without the backbone."""
+        header = {
+            "library_version": __version__,
+            "backbone": self.backbone.name,
+            "fingerprint": self.backbone.fingerprint,
+            "product": self.product,
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "health": self.health,
+        }
+        return detector_file.pack(header, self._tensors())
+
+    @classmethod
+    def from_bytes(cls, data: bytes, backbone) -> "Detector":
+        """The detector of which `to_bytes` gave these bytes; it gives the same scores to the last bit.
+
+        Raises:
+            InputError: over 20 MB, a pickle, damaged, no detector's file, of a newer format, trained on another
+                backbone, or with tensors that are missing, of the wrong shape or not finite.
+        """
+        header, tensors = detector_file.unpack(data)
+        if header.get("fingerprint") != backbone.fingerprint:
+            raise InputError(
+                f"This detector was trained on the backbone {header.get('backbone')!r:.60} (fingerprint "
+                f"{header.get('fingerprint')!r:.40}), and {backbone.name!r} ({backbone.fingerprint!r}) is loaded. Load "
+                "its own backbone, or train the detector again on this one."
+            )
+        health, recipe = header.get("health"), header.get("recipe")
+        if not isinstance(recipe, dict) or not isinstance(health, dict):
+            raise InputError("The header of the detector file lacks its recipe or its health; save the file again.")
+        if not all(isinstance(value, (int, float)) for value in health.values()):
+            raise InputError("The health in the header of the detector file is not made of numbers; save it again.")
+        recipe = Recipe.from_dict(recipe)
+        count, dim, width = recipe.prompts, backbone.dim, backbone.word_width
+        detector = cls(
+            backbone,
+            clean_product_name(header.get("product")),
+            recipe,
+            _check_seed(header.get("seed")),
+            torch.zeros(count, recipe.diversity_words, width),
+            torch.zeros(recipe.groups, recipe.distribution_words, width),
+            torch.zeros(1 + len(recipe.adjectives), count, dim),
+            StateClassifier(dim, recipe.hidden).eval(),
+            health,
+        )
+        with torch.no_grad():
+            for name, place in detector._tensors().items():
+                tensor = tensors.get(name)
+                if tensor is None:
+                    raise InputError(f"The detector file lacks the tensor {name!r}; save the detector again.")
+                if tensor.shape != place.shape or tensor.dtype != place.dtype:
+                    raise InputError(
+                        f"The tensor {name!r} in the detector file is {tensor.dtype} {tuple(tensor.shape)} and should "
+                        f"be {place.dtype} {tuple(place.shape)}; save the detector again."
+                    )
+                if not torch.isfinite(tensor).all():
+                    raise InputError(f"The tensor {name!r} in the detector file holds values that are not finite.")
+                place.copy_(tensor)
+        return detector
+
+    def save(self, path: str | Path) -> None:
+        """Saves the detector as a safetensors file.
+
+        Raises:
+            InputError: the path cannot be written to.
+        """
+        detector_file.write(path, self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | Path, backbone) -> "Detector":
+        """The detector in a file, on the backbone it was trained on.
+
+        Raises:
+            InputError: no such file, or one that `from_bytes` refuses.
+        """
+        return cls.from_bytes(detector_file.read(path), backbone)
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        """Everything that was learned, by name."""
+        return {
+            "diversity_words": self.diversity_words,
+            "distribution_words": self.distribution_words,
+            "text_vectors": self.text_vectors,
+            **{f"classifier.{name}": tensor for name, tensor in self.classifier.state_dict().items()},
+        }
+
+
+class Training:
+    """The training of a detector as an iterable of `Progress`: first the words are learned, then the FNN.
+
+        training = Detector.training(backbone, "metal nut")
+        for progress in training:
+            print(progress)
+        training.detector.inspect("photo.jpg")
+
+    The last `Progress` has the phase "done". A loop that was left can be taken up again by another one.
+
+    Raises:
+        InputError: a name, recipe or seed that cannot be used (at once), or a training that broke down (on the way).
+    """
+
+    def __init__(self, backbone, product: str, recipe: Recipe = QUICK, seed: int = 0):
+        self.backbone, self.recipe = backbone, recipe
+        self.product, self.seed = clean_product_name(product), _check_seed(seed)
+        self._generator = torch.Generator().manual_seed(self.seed)
+        self._stopped = threading.Event()
+        self._learning = PromptLearning(backbone, self.product, recipe, self._generator, self._stopped)
+        self._detector: Detector | None = None
+        self._steps = self._run()
+
+    def __iter__(self) -> Iterator[Progress]:
+        return self._steps
+
+    def stop(self) -> None:
+        """Ends the training early, from any thread: what was learned so far is kept, and the FNN is trained on it."""
+        self._stopped.set()
+
+    @property
+    def detector(self) -> Detector:
+        """The trained detector.
+
+        Raises:
+            InputError: the training has not ended yet.
+        """
+        if self._detector is None:
+            raise InputError("The training has not ended: iterate over it to its end (stop() makes that soon) first.")
+        return self._detector
+
+    def _run(self) -> Iterator[Progress]:
+        learning, recipe, backbone = self._learning, self.recipe, self.backbone
+        started = time.perf_counter()
+        yield from learning
+        text_vectors = learning.text_vectors().cpu()  # (1 + adjectives, K, d)
+        mean_cosine = learning.mean_cosine()
+
+        normal, abnormal = held_back_sentences(self.product, recipe.adjectives)
+        held_back = backbone.text_vectors(normal + abnormal)
+        states = torch.arange(len(text_vectors)).clamp(max=1).repeat_interleave(recipe.prompts)  # (N,)
+        training = ClassifierTraining(
+            text_vectors.flatten(0, 1),
+            states,
+            (held_back[: len(normal)], held_back[len(normal) :]),
+            hidden=recipe.hidden,
+            noise_angle=recipe.noise_angle,
+            steps=recipe.classifier_steps,
+            logit_scale=backbone.logit_scale,
+            generator=self._generator,
+            stopped=self._stopped,
+        )
+        for progress in training:
+            yield dataclasses.replace(progress, mean_cosine=mean_cosine)
+
+        health = {
+            "held_back_accuracy": training.held_back_accuracy,
+            "text_accuracy": training.text_accuracy,
+            "mean_cosine_before": learning.mean_cosine_before,
+            "mean_cosine_after": mean_cosine,
+            "steps": learning.steps_done,
+            "seconds": time.perf_counter() - started,
+        }
+        self._detector = Detector(
+            backbone,
+            self.product,
+            recipe,
+            self.seed,
+            learning.diversity.detach().cpu(),
+            learning.distribution.detach().cpu(),
+            text_vectors,
+            training.classifier.eval(),
+            health,
+        )
+        yield Progress(
+            phase="done",
+            step=learning.steps_done,
+            steps=recipe.steps,
+            mean_cosine=mean_cosine,
+            text_vectors=text_vectors[:2].flatten(0, 1).numpy(),
+            states=states[: 2 * recipe.prompts].numpy(),
+            text_accuracy=training.text_accuracy,
+            held_back_accuracy=training.held_back_accuracy,
+        )
+
+
+def _check_seed(seed) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, float)) or not 0 <= seed <= MAX_SEED or seed != int(seed):
+        raise InputError(f"The seed must be a whole number from 0 to {MAX_SEED}, not {seed!r:.40}.")
+    return int(seed)

