@@ -20,7 +20,7 @@ from torch import nn
 from .attention import attention_update, feed_forward
 from .errors import InputError
 
-WINDOW_SIZES = (2, 3)  # WinCLIP's small and middle scale, in patches (CVPR 2023, section 4.2)
+WINDOW_SIZES = (2, 3)  # WinCLIP's small and middle scale, in patches (CVPR 2023)
 LATTICE = 5  # a convolutional tower's windows are laid on 5 x 5 cells: 16 + 9 crops, each a pass of its own
 ATTENTION_POOLS = (AttentionPool2d, AttentionPoolLatent, RotAttentionPool2d)
 
@@ -44,7 +44,7 @@ class VisionTransformerTower(nn.Module):
 
     The dense path starts from the patch tokens in the middle of the tower and collects
     out_proj(softmax(v v^T / sqrt(d)) v) of every later block, on the values of the normal path, without feed-forward
-    (AnoVL, arXiv 2308.15939, section 3.2); then ln_post and the projection, as for the class token. The normal path is
+    (AnoVL, arXiv 2308.15939); then ln_post and the projection, as for the class token. The normal path is
     left as it is. Its last block is run for the class token only, which pays for the dense path.
     """
 
@@ -79,7 +79,7 @@ class VisionTransformerTower(nn.Module):
         return image, dense.transpose(1, 2).unflatten(2, self.grid)
 
     def windows(self, pixels, size):
-        """The class token's output for every window of `size` x `size` patches, stride 1 (WinCLIP, section 4.2).
+        """The class token's output for every window of `size` x `size` patches, stride 1, as in WinCLIP.
 
         A window's sequence is the class token and the window's patch tokens as they leave ln_pre, so that they keep
         the position they have in the whole image.

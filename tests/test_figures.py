@@ -1,0 +1,130 @@
+"""Figures: one colour scale for all maps, and pictures in which points move and never flip."""
+
+import base64
+import io
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zsad_core.figures import (
+    ANOMALY_COLOURS,
+    TextVectorPicture,
+    curves,
+    data_address,
+    heat,
+    overlay,
+    similarity_picture,
+)
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def two_states(spread=0.3, seed=0):
+    """16 normal and 16 abnormal text vectors around two directions."""
+    random = np.random.default_rng(seed)
+    states = np.repeat([0, 1], 16)
+    return unit(np.eye(24)[states] + spread * random.standard_normal((32, 24))).astype(np.float32), states
+
+
+def points(svg, kind):
+    """Where the points of a state are drawn."""
+    groups = [group for group in ElementTree.fromstring(svg) if group.get("class") == kind]
+    return np.array([[float(value) for value in group[0].get("points").split()[-1].split(",")] for group in groups])
+
+
+def decoded(address):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+
+
+def test_a_normal_image_stays_as_it_is(image):
+    assert np.array_equal(overlay(image, np.full((60, 80), 0.5)), image)
+    assert np.array_equal(overlay(image, np.random.default_rng(1).uniform(0, 0.5, (60, 80))), image)
+
+
+def test_the_same_value_has_the_same_colour_whatever_else_is_in_the_map():
+    alone, beside_a_maximum = np.full((1, 3), 0.7), np.array([[0.7, 1.0, 0.0]])
+    assert np.array_equal(heat(alone)[0, 0], heat(beside_a_maximum)[0, 0])
+
+
+def test_a_higher_value_is_never_darker_nor_clearer():
+    layer = heat(np.linspace(0, 1, 200)[None])[0].astype(float)
+    lightness = layer[:, :3] @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(lightness[100:]) >= -1).all() and lightness[-1] > lightness[100] + 80
+    assert (np.diff(layer[:, 3]) >= 0).all() and layer[-1, 3] == 255
+
+
+def test_values_outside_the_scale_are_its_ends():
+    assert np.array_equal(heat(np.array([[-1.0, 2.0]])), heat(np.array([[0.0, 1.0]])))
+
+
+def test_the_map_lies_over_the_place_it_speaks_of(image):
+    small = np.zeros((4, 4))
+    small[0, 3] = 1.0  # top right
+    changed = (overlay(image, small) != image).any(axis=2)
+    assert changed[:10, 70:].all() and not changed[30:].any() and not changed[:, :40].any()
+
+
+def test_opacity_goes_from_not_seen_to_the_colour_alone(image):
+    hot = np.ones(image.shape[:2])
+    assert np.array_equal(overlay(image, hot, opacity=0), image)
+    assert (overlay(image, hot, opacity=1) == ANOMALY_COLOURS[-1]).all()
+
+
+def test_abnormal_text_vectors_are_right_of_normal_ones():
+    vectors, states = two_states()
+    for turned in (vectors, -vectors, vectors[:, ::-1]):
+        svg = TextVectorPicture().draw(turned, states)
+        assert points(svg, "normal")[:, 0].mean() + 50 < points(svg, "abnormal")[:, 0].mean()
+
+
+def test_text_vectors_that_move_a_little_are_drawn_a_little_away():
+    vectors, states = two_states()
+    picture = TextVectorPicture()
+    before = points(picture.draw(vectors, states), "normal")
+    for seed in range(5):
+        vectors = unit(vectors + 0.005 * np.random.default_rng(seed).standard_normal(vectors.shape))
+        after = points(picture.draw(vectors, states), "normal")
+        assert np.abs(after - before).max() < 15  # of a picture 300 wide
+        before = after
+
+
+def test_text_vectors_that_spread_take_more_room():
+    narrow, wide = (points(TextVectorPicture().draw(*two_states(spread)), "normal") for spread in (0.02, 0.3))
+    assert wide[:, 1].std() > 4 * narrow[:, 1].std()
+
+
+def test_text_vectors_that_are_all_the_same_can_be_drawn():
+    svg = TextVectorPicture().draw(np.tile(np.eye(8)[:1], (4, 1)), np.array([0, 0, 1, 1]))
+    assert np.allclose(points(svg, "normal"), [150, 110])
+
+
+def test_the_similarity_matrix_is_brightest_where_vectors_agree():
+    vectors = np.eye(6)
+    vectors[1] = -vectors[0]  # |cos| is 1
+    matrix = decoded(similarity_picture(vectors)).astype(int).sum(axis=2)
+    assert (np.diag(matrix) == matrix[0, 1]).all() and matrix[0, 1] > matrix[0, 2] + 200
+    assert len(matrix) == 6
+
+
+def test_curves_stay_in_their_frame_and_start_at_their_step():
+    svg = curves({"loss": [(1, 3.0), (5, 0.5), (10, -1.0)]}, steps=10, title="FNN")
+    height = float(re.search(r'viewBox="0 0 \S+ (\S+)"', svg)[1])
+    line = next(part for part in ElementTree.fromstring(svg) if part.get("class") == "line-0")
+    columns, rows = zip(*(map(float, point.split(",")) for point in line.get("points").split()), strict=True)
+    assert columns == pytest.approx((24, 120, 240)) and rows == pytest.approx((1, height / 2, height - 1))
+
+
+def test_pictures_for_the_page_are_reduced_and_keep_their_shape(image):
+    assert decoded(data_address(image, longest=40)).shape == (30, 40, 3)
+    layer = heat(np.random.default_rng(0).random((20, 30)))
+    assert np.array_equal(decoded(data_address(layer)), layer)

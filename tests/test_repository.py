@@ -1,0 +1,126 @@
+"""Promises about the repository itself: it runs as a Space, offline, and as its README says."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import gradio
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FRONT_MATTER = yaml.safe_load(README.split("---\n")[1])
+CODE_BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def listed_files():
+    """Every file that is in the repository or about to be."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def test_no_file_is_larger_than_a_space_takes():
+    assert [path.name for path in listed_files() if path.stat().st_size > 9_500_000] == []
+
+
+def test_python_files_stay_short():
+    for path in listed_files():
+        if path.suffix == ".py":
+            lines = path.read_text(encoding="utf-8").splitlines()
+            assert len(lines) <= 400 and max(map(len, lines), default=0) <= 120, path
+
+
+def test_the_core_knows_nothing_of_the_page():
+    for path in (ROOT / "zsad_core").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.split(".")[0] for name in names} & {"gradio", "gradio_client", "app"}, path
+
+
+def test_nothing_calls_a_font_or_analytics_service():
+    services = re.compile(r"fonts\.googleapis|fonts\.gstatic|GoogleFont|google-analytics|googletagmanager|//cdn\.")
+    for path in listed_files():
+        if path.suffix in {".py", ".css", ".js", ".html", ".md", ".svg", ".json"} and path != Path(__file__):
+            assert not services.search(path.read_text(encoding="utf-8")), path
+
+
+def test_front_matter_makes_a_space():
+    assert FRONT_MATTER["sdk"] == "gradio" and FRONT_MATTER["license"] == "mit"
+    assert (ROOT / FRONT_MATTER["app_file"]).is_file()
+    assert len(FRONT_MATTER["short_description"]) <= 60
+    assert FRONT_MATTER["python_version"] in {"3.10", "3.11", "3.12", "3.13"}
+    colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+    assert {FRONT_MATTER["colorFrom"], FRONT_MATTER["colorTo"]} <= colours
+
+
+def test_requirements_admit_the_gradio_that_the_space_installs():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    (wanted,) = [requirement for requirement in requirements if requirement.name == "gradio"]
+    assert wanted.specifier.contains(FRONT_MATTER["sdk_version"]) and wanted.specifier.contains(gradio.__version__)
+
+
+def test_readme_opens_with_one_command_to_start_and_one_to_test():
+    (_, start), (_, tests) = CODE_BLOCKS[:2]
+    assert start.count("\n") == tests.count("\n") == 1
+    assert start.endswith("app.py\n") and tests.endswith("pytest\n")
+
+
+def test_ci_runs_the_second_command_as_printed(tmp_path):
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / "chromium").write_text("#!/bin/sh\n")  # found on the path, so that nothing is installed
+    (tmp_path / "chromium").chmod(0o755)
+    shutil.copy(ROOT / ".ci/run", tmp_path / ".ci/run")
+    for command, code in (("echo 'two $HOME' && true", 0), ("false && echo never", 1)):
+        blocks = "".join(f"```bash\n{line}\n```\n" for line in ("exit 9", command, "exit 8"))
+        (tmp_path / "README.md").write_text(f"---\ntitle: x\n---\n{blocks}")
+        environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+        run = subprocess.run(
+            ["bash", ".ci/run"], cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        assert run.returncode == code
+        assert run.stdout == f"+ {command}\n" + ("two $HOME\n" if code == 0 else "")
+
+
+def test_files_named_in_the_readme_exist():
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
+    tree = re.search(r"## Where things are\n\n(.*?)\n\n", README, flags=re.DOTALL).group(1)
+    parent = ""
+    for line in tree.splitlines():
+        name = line.split()[0]
+        deeper = line.startswith(" " * 6)
+        links.append(parent + name if deeper else name)
+        parent = parent if deeper else name
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_readme_lists_the_backbones_of_the_table():
+    section = README.split("## Backbones")[1].split("##")[0]
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in section.splitlines() if "| " in line]
+    named = [
+        [row["name"], f"{row['image_size']} px", row["licence"], row["best_for"]]
+        for row in json.loads((ROOT / "zsad_core/backbones.json").read_text(encoding="utf-8"))
+    ]
+    assert [[name, side, licence, use] for name, _, side, _, licence, use in rows[1:]] == named
+
+
+@pytest.mark.slow
+def test_readme_example_runs_as_printed(tmp_path):
+    (example,) = [code for language, code in CODE_BLOCKS if language == "python"]
+    shutil.copytree(ROOT / "assets/samples", tmp_path / "assets/samples")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "done" in run.stdout
+    scores = re.findall(r"^(\d) (\d\.\d+) ", run.stdout, flags=re.MULTILINE)
+    assert [severity for severity, _ in scores] == list("012345")
+    assert (tmp_path / "metal-nut.safetensors").is_file()
