@@ -242,9 +242,12 @@ def report(names, effort):
             code = f"from zsad_core.benchmark import speed\nspeed.work(speed.open_backbone({name!r}))"
             columns[name]["peak memory, quick training and one inspection"] = _gigabytes(peak_memory(code))
     if effort.children and "embedded" in names:
-        seconds, memory = first_screen()
-        columns["embedded"]["first screen after `python app.py`"] = _seconds(seconds)
-        columns["embedded"]["peak memory, app up to its first screen"] = _gigabytes(memory)
+        try:
+            seconds, memory = first_screen()
+            columns["embedded"]["first screen after `python app.py`"] = _seconds(seconds)
+            columns["embedded"]["peak memory, app up to its first screen"] = _gigabytes(memory)
+        except InputError as error:  # what was measured until here is kept
+            print(error, file=sys.stderr)
     labels = dict.fromkeys(label for cells in columns.values() for label in cells)
     heads = [name if name == "embedded" else f"{name} (random weights, same cost)" for name in names]
     lines = [

@@ -202,8 +202,9 @@ def load(device="cpu", folder=ASSETS):
             module.load_state_dict({key: value.float() for key, value in state.items()})
         tokenizer = build_tokenizer(architecture, folder)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).partition("\n")[0]  # torch lists every tensor that does not fit, a line each
         raise InputError(
-            f"The embedded backbone in assets/embedded cannot be read ({error}): "
+            f"The embedded backbone in assets/embedded cannot be read ({reason}): "
             "restore the folder from the repository."
         ) from error
     image_tower = image_tower.to(device, memory_format=torch.channels_last)
