@@ -268,3 +268,12 @@ def test_a_too_large_file_is_refused_without_being_read_whole(tiny_backbone, tmp
         file.truncate(5_000_000_000)  # sparse: takes no place on the disk
     with pytest.raises(InputError, match="at most 20 MB"):
         Detector.load(path, tiny_backbone)
+
+
+# the shipped backbone
+
+
+def test_the_quick_preset_is_in_good_health_on_the_shipped_backbone(embedded):
+    health = Detector.fit(embedded, "metal nut").health
+    assert health["mean_cosine_after"] < health["mean_cosine_before"] * 2 / 3
+    assert health["text_accuracy"] > 0.95 and health["held_back_accuracy"] > 0.9

@@ -11,7 +11,7 @@ from zsad_core.errors import InputError
 from zsad_core.prompt_learning import PromptLearning, Recipe
 from zsad_core.prompts import semantic_words
 
-RECIPE = Recipe(prompts=8, groups=2, steps=12)
+RECIPE = Recipe(prompts=8, groups=2, steps=12, guard_weight=1)
 
 
 def learning(backbone, recipe=RECIPE, seed=0, stopped=None):

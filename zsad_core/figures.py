@@ -58,11 +58,9 @@ def scale_gradient() -> str:
 
 def data_address(pixels: np.ndarray, longest: int = 960) -> str:
     """Pixels as a `data:` address, at most `longest` wide and high: JPEG of (H, W, 3), PNG of (H, W, 4), uint8."""
-    picture, file = Image.fromarray(pixels), io.BytesIO()
+    picture = Image.fromarray(pixels)
     picture.thumbnail((longest, longest), Image.Resampling.BILINEAR)
-    kind = "png" if picture.mode == "RGBA" else "jpeg"
-    picture.save(file, kind, quality=85, compress_level=3)
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+    return _data_address(picture, "png" if picture.mode == "RGBA" else "jpeg")
 
 
 class TextVectorPicture:
@@ -117,9 +115,9 @@ class TextVectorPicture:
 def similarity_picture(vectors: np.ndarray) -> str:
     """The similarity matrix |cos| of text vectors (N, d), l2-normalised, as a `data:` address of N x N pixels."""
     cosines = np.clip(np.abs(vectors @ vectors.T), 0, 1)
-    file = io.BytesIO()
-    Image.fromarray(SIMILARITY_COLOURS[(cosines * 255).round().astype(np.uint8)]).save(file, "png", compress_level=3)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    picture = Image.fromarray((cosines * 255).round().astype(np.uint8))
+    picture.putpalette(SIMILARITY_COLOURS.tobytes())
+    return _data_address(picture, "png")
 
 
 def curves(series: Mapping[str, Sequence[tuple[int, float]]], steps: int, title: str) -> str:
@@ -147,6 +145,12 @@ def _svg(width: int, height: int, name: str, title: str, parts: Sequence[str]) -
         f'<svg class="{name}" viewBox="0 0 {width} {height}" preserveAspectRatio="{fit}" role="img">'
         f"<title>{title}</title>{''.join(parts)}</svg>"
     )
+
+
+def _data_address(picture: Image.Image, kind: str) -> str:
+    file = io.BytesIO()
+    picture.save(file, kind, quality=85, compress_level=3)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ class Architecture:
     """Sizes of the embedded backbone."""
 
     dim: int = 256  # joint space
-    image_size: int = 320  # side of the square that is read, pixels
+    image_size: int = 256  # side of the square that is read, in training too, pixels
     head_width: int = 128
     text_width: int = 192
     text_layers: int = 3

@@ -85,12 +85,11 @@ def rate(step, steps):
     return min(1.0, (step + 1) / WARM_UP) * (0.51 + 0.49 * math.cos(math.pi * step / steps))
 
 
-def train(renders, photographs, out, checkpoint, steps, batch_pairs, size, seed, rendered_share, report=print):
+def train(renders, photographs, out, checkpoint, steps, batch_pairs, seed, rendered_share, report=print):
     """Run or resume the training; returns the averaged `Learner`.
 
     Args:
         checkpoint: file that is written every 200 steps and read when it exists.
-        size: side of the training pictures, pixels (a multiple of 32).
         report: called with one line of text now and then.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -117,7 +116,7 @@ def train(renders, photographs, out, checkpoint, steps, batch_pairs, size, seed,
     towers.write_merges(checkpoint.parent)
     tokenizer = towers.build_tokenizer(architecture, checkpoint.parent)
     things, taught_names = product_names(), imagenet_names()
-    stream = TrainingPairs(renders, photographs, size, seed + start, rendered_share)
+    stream = TrainingPairs(renders, photographs, architecture.image_size, seed + start, rendered_share)
     batches = iter(DataLoader(stream, batch_pairs, num_workers=1, collate_fn=collate, prefetch_factor=6))
     if start == 0:
         standardise(learner.head, [teacher(next(batches)["images"])[0] for _ in range(STANDARDISE_ON)])
@@ -198,7 +197,6 @@ def main():
     parser.add_argument("--work", type=Path, default=Path("work"), help="where the checkpoint lies")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--pairs", type=int, default=16, help="pairs in a step")
-    parser.add_argument("--size", type=int, default=256, help="side of the training pictures, pixels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rendered-share", type=float, default=0.6)
     arguments = parser.parse_args()
@@ -211,7 +209,6 @@ def main():
         arguments.work / "checkpoint.pt",
         arguments.steps,
         arguments.pairs,
-        arguments.size,
         arguments.seed,
         arguments.rendered_share,
         report=lambda line: print(line, flush=True),
