@@ -43,7 +43,8 @@ def points(svg, kind):
 
 
 def decoded(address):
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+    picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    return np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
 
 
 def test_a_normal_image_stays_as_it_is(image):

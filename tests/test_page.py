@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 from serving import serving
 
+from zsad_core.corruptions import KINDS
 from zsad_core.detector import VERDICTS
 
 pytestmark = pytest.mark.slow
@@ -91,6 +92,9 @@ def test_the_first_screen_shows_a_scored_sample_before_any_click(page):
         drawn = page.locator(f"#{card} .pixels").evaluate("(picture) => picture.complete && picture.naturalWidth")
         assert drawn > 100
     expect(page.locator("#samples button[aria-pressed=true]")).to_have_count(1)
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert download.value.suggested_filename.endswith(".safetensors")
     assert page.evaluate("document.documentElement.scrollHeight") <= 768
     assert page.evaluate("document.documentElement.scrollWidth") <= 1366
 
@@ -129,6 +133,24 @@ def test_stop_keeps_what_was_learned_and_the_file_goes_out_and_in_again(page, tm
     expect(scale(page, "clean")).to_have_attribute("style", score)
 
 
+def test_one_visitors_stop_does_not_touch_anothers_training(page, browser, address):
+    other = browser.new_page()
+    other.goto(address)
+    for visitor in (page, other):
+        expect(visitor.locator("#upload")).to_be_visible()
+        visitor.locator("#preset label", has_text="poster-scale").click()
+        visitor.locator("#train").click()
+    for visitor in (page, other):
+        expect(visitor.locator("#live .status")).to_contain_text(re.compile(r"step [1-9]\d* of 100"))
+    page.locator("#stop").click()
+    expect(page.locator("#live .status b")).to_have_text("Done")
+    before = other.locator("#live .status").inner_text()
+    assert "Learning the words" in before
+    expect(other.locator("#live .status")).not_to_have_text(before)
+    expect(other.locator("#live .status b")).to_have_text("Learning the words")
+    other.close()
+
+
 def test_a_photo_of_ones_own_is_scored_and_sliders_change_the_corrupted_score_alone(page, photo):
     expect(scale(page, "clean")).to_be_visible()
     sample = scale(page, "clean").get_attribute("style")
@@ -136,6 +158,9 @@ def test_a_photo_of_ones_own_is_scored_and_sliders_change_the_corrupted_score_al
     expect(scale(page, "clean")).not_to_have_attribute("style", sample)
     expect(page.locator("#clean .pixels")).to_have_attribute("alt", "Clean: your photo")
     expect(page.locator("#samples button[aria-pressed=true]")).to_have_count(0)
+    for kind in KINDS:  # one after another, as fast as the keys go
+        press(page, kind, "Home")
+    expect(page.locator("#corrupted .tag")).to_have_text("Not corrupted yet: move a slider")
 
     clean, corrupted = (scale(page, card).get_attribute("style") for card in ("clean", "corrupted"))
     press(page, "blur", "End")
@@ -144,8 +169,8 @@ def test_a_photo_of_ones_own_is_scored_and_sliders_change_the_corrupted_score_al
     expect(scale(page, "clean")).to_have_attribute("style", clean)
     press(page, "noise", "ArrowRight")
     expect(page.locator("#corrupted .tag")).to_have_text("Corrupted: blur 5, noise 1")
-    press(page, "noise", "Home")
-    press(page, "blur", "Home")
+    for kind in ("noise", "blur"):
+        press(page, kind, "Home")
     expect(page.locator("#corrupted .tag")).to_have_text("Not corrupted yet: move a slider")
     expect(scale(page, "corrupted")).to_have_attribute("style", clean)
 

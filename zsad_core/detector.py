@@ -34,8 +34,9 @@ VERDICTS = (
     (1.0, "looks damaged"),
 )
 
-# Share in the anomaly score of the anomaly map's highest twentieth; the rest is the image vector's. WinCLIP's rule: 0.
-MAP_SHARE = 0.0
+# Share of the map's highest twentieth in the score; the rest is the image vector's. Against 0 (WinCLIP's rule), half was
+# equal on clean images of eval and a point better on corrupted ones: two readings, of which noise spares one more often.
+MAP_SHARE = 0.5
 
 
 def image_score(global_probability: float, patches: np.ndarray) -> float:
@@ -134,8 +135,8 @@ class Detector:
 
         Args:
             image: whatever `read_image` reads (PIL image, path, bytes, array), or a list or tuple of such.
-            mode: how the map is made: "fast" (one pass) or "windows" (finer, many passes); the score is the same
-                as long as the map has no share in it.
+            mode: how the map is made: "fast" (one pass) or "windows" (finer, many passes); the map has its
+                share in the score, so the score differs a little.
 
         Raises:
             InputError: an image that cannot be read, or another mode.

@@ -21,7 +21,7 @@ ANOMALY_COLOURS = (colormaps["inferno"](np.arange(256))[:, :3] * 255).round().as
 SIMILARITY_COLOURS = (colormaps["cividis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)  # (256, 3)
 
 TAIL = 5  # positions of a text vector that are still drawn behind it
-REACH = 0.9  # half the width of the picture of text vectors, in units of the joint space
+REACH = 0.65  # half the width of the picture of text vectors, in units of the joint space
 
 
 def overlay(image: np.ndarray, anomaly_map: np.ndarray, opacity: float = 0.7) -> np.ndarray:
