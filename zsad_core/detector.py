@@ -34,8 +34,8 @@ VERDICTS = (
     (1.0, "looks damaged"),
 )
 
-# Share of the map's highest twentieth in the score; the rest is the image vector's. Against 0 (WinCLIP's rule), half was
-# equal on clean images of eval and a point better on corrupted ones: two readings, of which noise spares one more often.
+# Share of the map's highest twentieth in the score; the rest is the image vector's. Against WinCLIP's rule (0) half
+# was equal on clean images and a point better on corrupted ones: noise seldom fools two readings at once.
 MAP_SHARE = 0.5
 
 

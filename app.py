@@ -1,0 +1,124 @@
+"""The page: `python app.py`, then http://localhost:7860."""
+
+import argparse
+import os
+import socket
+import sys
+from html import escape
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing leaves the machine
+
+import gradio as gr  # noqa: E402
+import torch  # noqa: E402
+
+from page.about import about  # noqa: E402
+from page.api import Api  # noqa: E402
+from page.desk import Desk  # noqa: E402
+from page.inspection import InspectView  # noqa: E402
+from page.theme import HEAD, Paper, style  # noqa: E402
+from page.training import Runs, TrainView  # noqa: E402
+from zsad_core.backbone import Backbone, load_backbone  # noqa: E402
+from zsad_core.errors import InputError  # noqa: E402
+
+ASSETS = Path(__file__).parent / "assets"
+TITLE = "Zero-shot anomaly detection under distribution shift"
+HOUR = 3600  # seconds
+
+
+def create_demo(backbone: Backbone, assets: Path = ASSETS) -> gr.Blocks:
+    """The page over a backbone; `assets` holds samples/ and detectors/."""
+    desk, runs = Desk(backbone, assets), Runs()
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
+        gr.HTML(_header(backbone), elem_id="header")
+        with gr.Tabs(elem_id="views"):
+            with gr.Tab("Train and inspect", id="main"):
+                with gr.Row(elem_classes="board"):
+                    with gr.Column(elem_classes="sheet", scale=0, min_width=396):
+                        train = TrainView(desk, runs)
+                    with gr.Column(elem_classes="sheet", min_width=320):
+                        inspect = InspectView(desk)
+                train.connect(inspect)
+            with gr.Tab("About", id="about"):
+                gr.HTML(about(backbone))
+        Api(desk, runs)
+
+        def leave(request: gr.Request):
+            runs.forget(request.session_hash)
+
+        demo.unload(leave)
+    demo.queue(max_size=64)
+    return demo
+
+
+def launch(demo: gr.Blocks, **options) -> str:
+    """Starts the page with the settings it always has, and these; returns its address."""
+    return demo.launch(
+        theme=Paper(),
+        css=style(),
+        head=HEAD,
+        footer_links=["api"],
+        max_file_size="10mb",
+        state_session_capacity=64,
+        **options,
+    )[1]
+
+
+def load_with_fallback(name: str, weights: str | None) -> Backbone:
+    """The backbone that was asked for; where it can't be had, the embedded one, with a note that says why."""
+    try:
+        return load_backbone(name, weights=weights)
+    except InputError as error:
+        if name == "embedded" and weights is None:
+            raise
+        backbone = load_backbone("embedded")
+        backbone.note = f"{error} Until then this page runs on the small embedded backbone."
+        print(backbone.note, file=sys.stderr)
+        return backbone
+
+
+def main(arguments=None) -> int:
+    """Starts the page; returns the exit code."""
+    parser = argparse.ArgumentParser("python app.py", description=TITLE)
+    parser.add_argument("--backbone", default="auto", metavar="NAME", help="auto (default), embedded, or another name")
+    parser.add_argument("--weights", metavar="PATH", help="a local checkpoint for the backbone")
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1; 0.0.0.0 for every one)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: 7860)")
+    parser.add_argument("--share", action="store_true", help="make a public link through gradio's servers")
+    options = parser.parse_args(arguments)
+    host = options.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    port = options.port or int(os.environ.get("GRADIO_SERVER_PORT", 7860))
+    try:
+        check_port(host, port)
+        backbone = load_with_fallback(options.backbone, options.weights)
+        if backbone.name == "embedded":  # small: no faster on two threads, and far slower where the machine is busy
+            torch.set_num_threads(1)
+        demo = create_demo(backbone)
+        launch(demo, server_name=host, server_port=port, share=options.share)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises InputError where nothing can listen there; asked before the seconds that everything else takes."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"The page cannot listen on port {port} of {host} ({reason}): give another one with --port or "
+                         "--host, or end what runs there.") from error  # fmt: skip
+
+
+def _header(backbone: Backbone) -> str:
+    note = f'<p class="note">{escape(backbone.note)}</p>' if backbone.note else ""
+    return f"""<header><div><h1>{TITLE}</h1>{note}</div>
+<button type="button" id="theme" title="Light or dark" aria-label="Light or dark"
+ onclick="document.body.classList.toggle('dark')">◐</button></header>"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""The view About: the method in one picture, what the numbers mean, limits, licences, citation."""
+
+from zsad_core.backbone import Backbone
+
+METHOD = """<svg class="method" viewBox="0 0 1160 250" role="img" aria-labelledby="method-title">
+<title id="method-title">Prompts of learnable and frozen words go through the text encoder; a feed-forward network
+learns normal from abnormal on their text vectors and is then applied to image vectors.</title>
+<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+<path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>
+<text class="step" x="1" y="18">1  Words, and no image</text>
+<g class="words"><rect class="diversity" x="1" y="32" width="134" height="34"/><text x="68" y="54">diversity</text>
+<rect class="distribution" x="143" y="32" width="134" height="34"/><text x="210" y="54">distribution</text>
+<rect class="frozen normal" x="285" y="32" width="166" height="34"/><text x="368" y="54">metal nut.</text>
+<rect class="diversity" x="1" y="74" width="134" height="34"/><text x="68" y="96">diversity</text>
+<rect class="distribution" x="143" y="74" width="134" height="34"/><text x="210" y="96">distribution</text>
+<rect class="frozen abnormal" x="285" y="74" width="166" height="34"/><text x="368" y="96">damaged metal nut.</text>
+<text class="note" x="68" y="127">learned: spread</text><text class="note" x="210" y="127">learned: guided</text>
+<text class="note" x="368" y="127">frozen: keeps the meaning</text></g>
+<path class="arrow" d="M458 70H506"/><g class="box"><rect x="512" y="40" width="130" height="60"/>
+<text x="577" y="66">Text encoder</text><text class="small" x="577" y="86">CLIP, frozen</text></g>
+<path class="arrow" d="M642 70H682"/>
+<g class="cloud"><circle class="normal" cx="712" cy="54" r="6"/><circle class="normal" cx="734" cy="88" r="6"/>
+<circle class="normal" cx="704" cy="92" r="6"/><circle class="normal" cx="732" cy="38" r="6"/>
+<path class="abnormal" d="M784 40l7 12h-14zM808 76l7 12h-14zM772 80l7 12h-14zM816 44l7 12h-14z"/></g>
+<text class="note" x="760" y="127" text-anchor="middle">text vectors in the joint space</text>
+<path class="arrow" d="M840 70H894"/><text class="note" x="866" y="60" text-anchor="middle">trains</text>
+<g class="box strong"><rect x="900" y="40" width="112" height="200"/><text x="956" y="138">FNN</text>
+<text class="small" x="956" y="158">used for both</text></g>
+<text class="step" x="1" y="168">2  Images, clean or corrupted</text>
+<g class="photo"><rect x="326" y="180" width="84" height="60"/><path d="M326 224l26-22 20 14 16-12 22 20v16h-84z"/></g>
+<path class="arrow" d="M418 210H506"/><g class="box"><rect x="512" y="180" width="130" height="60"/>
+<text x="577" y="206">Image encoder</text><text class="small" x="577" y="226">CLIP, frozen</text></g>
+<path class="arrow" d="M642 196H894"/><text class="note" x="768" y="188" text-anchor="middle">image vector</text>
+<path class="arrow" d="M642 226H894"/><text class="note" x="768" y="218" text-anchor="middle">dense vectors</text>
+<path class="arrow" d="M1012 196H1056"/><text class="result" x="1066" y="202">score</text>
+<path class="arrow" d="M1012 226H1056"/><text class="result" x="1066" y="232">map</text></svg>"""
+
+
+def about(backbone: Backbone) -> str:
+    """The view as HTML."""
+    return f"""<article class="about">{METHOD}
+<div class="columns"><section><h3>What the numbers mean</h3>
+<p class="scale wide"><i></i><span>0 normal</span><span>0.5 neutral</span>
+<span>1 abnormal</span></p>
+<p><b>Score</b>: the network’s probability that the image is abnormal. At 0.5 neither state is nearer. It is no rate of
+defects, and its threshold is not tuned to your product.</p>
+<p><b>Map</b>: the same network, asked at every place of the image. One fixed colour scale for all images, never
+stretched, and clear under 0.5: a normal image stays as it is.</p>
+<p><b>Mean |cos|</b>: how alike the diversity words’ prompts are: 1 all the same, 0 all different.</p>
+<p><b>Held-back sentences</b>: the share told apart of sentences whose state words and templates training never saw: the
+honest health of a detector, known without any image.</p>
+<p><b>Severity</b>: 1 to 5 as ImageNet-C defines it, 0 leaves the image as it is.</p></section>
+<section><h3>Limits</h3>
+<p>The text encoder reads English. It knows what it has met: rare products, and defects that only a drawing or a count
+would reveal, are beyond it. Threads, prints and natural cracks of an intact product may look like damage.</p>
+<p>This page runs on <b>{backbone.name}</b>, which reads an image as {backbone.image_size} × {backbone.image_size}
+pixels: what is smaller than a few of those is not seen. Nothing here is fit to decide on safety.</p>
+<p>Photos and detectors stay in this server’s memory and temporary files, and are deleted within about two hours of the
+visit.</p>
+<h3>Licences</h3><p>Program, embedded backbone and sample images, renders of our own: MIT. The embedded backbone stands
+on EfficientNet-Lite2 (Apache-2.0) and on CLIP’s list of word pieces (MIT). Public CLIP weights have their own.</p>
+</section>
+<section><h3>Source and citation</h3>
+<p>A working version of the poster; where it is silent, the reading is ours.</p>
+<pre>@misc{{gao-zsad,
+  title  = {{Towards Better Zero-Shot Anomaly
+            Detection under Distribution
+            Shift with CLIP}},
+  author = {{Gao, Jiyao and He, Chengxin and
+            Duan, Lei and Zuo, Jie}},
+  note   = {{Poster, Sichuan University}}
+}}</pre>
+<p>It builds on PromptStyler (Cho et al., ICCV 2023), RWDA (Tamura, BMVC 2023) and WinCLIP (Jeong et al., CVPR 2023);
+corruptions after Hendrycks and Dietterich (ICLR 2019).</p></section></div></article>"""

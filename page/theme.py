@@ -1,0 +1,97 @@
+"""Fonts of the system, colours of our own; what the theme can't say is in style.css."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from zsad_core.figures import scale_gradient
+
+SANS = ("system-ui", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
+
+# A slider moved by keys is released as well; an image that is pasted or dropped anywhere is taken as an upload.
+HEAD = """<script>
+document.addEventListener('keyup', (event) => {
+  if (event.target.type === 'range') event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
+});
+const hand_over = (event, files) => {
+  const file = [...(files ?? [])].find((one) => one.type.startsWith('image/'));
+  const input = document.querySelector('#upload')?.parentElement.querySelector('input[type=file]');
+  if (!file || !input) return;
+  event.preventDefault();
+  const transfer = new DataTransfer();
+  transfer.items.add(file);
+  input.files = transfer.files;
+  input.dispatchEvent(new Event('change', {bubbles: true}));
+};
+document.addEventListener('paste', (event) => hand_over(event, event.clipboardData?.files));
+document.addEventListener('dragover', (event) => event.preventDefault());
+document.addEventListener('drop', (event) => hand_over(event, event.dataTransfer?.files));
+</script>"""
+
+
+def style() -> str:
+    """The style sheet, with the colour scale of the maps in it."""
+    return Path(__file__).with_name("style.css").read_text() + f":root {{ --scale: {scale_gradient()}; }}"
+
+
+class Paper(gr.themes.Base):
+    """Paper and ink by day, slate and chalk by night: nothing competes with the colours of the anomaly maps."""
+
+    def __init__(self):
+        super().__init__(
+            primary_hue=gr.themes.colors.slate,
+            neutral_hue=gr.themes.colors.stone,
+            font=SANS,
+            font_mono=MONO,
+            text_size=gr.themes.sizes.text_md,
+            spacing_size=gr.themes.sizes.spacing_sm,
+            radius_size=gr.themes.sizes.radius_md,
+        )
+        self.set(
+            **_both("body_background_fill", "#f5f2ec", "#11151c"),
+            **_both("body_text_color", "#1c2430", "#ece8e0"),
+            **_both("body_text_color_subdued", "#5b6472", "#a3adbb"),
+            **_both("background_fill_primary", "#fffdf9", "#1a212c"),
+            **_both("background_fill_secondary", "#f5f2ec", "#11151c"),
+            **_both("block_background_fill", "#fffdf9", "#1a212c"),
+            **_both("block_label_background_fill", "transparent", "transparent"),
+            **_both("block_label_text_color", "#5b6472", "#a3adbb"),
+            **_both("block_title_text_color", "#5b6472", "#a3adbb"),
+            **_both("block_info_text_color", "#5b6472", "#a3adbb"),
+            **_both("border_color_primary", "#ddd6ca", "#2f3947"),
+            **_both("input_background_fill", "#fffdf9", "#141a23"),
+            **_both("input_border_color", "#cfc7b9", "#3a4555"),
+            **_both("input_border_color_focus", "#1d3f66", "#f2c14e"),
+            **_both("input_placeholder_color", "#6f7681", "#8e99a8"),
+            **_both("slider_color", "#1d3f66", "#f2c14e"),
+            color_accent="var(--strong)",
+            **_both("color_accent_soft", "#e3e8ee", "#2b3340"),
+            **_both("border_color_accent", "#1d3f66", "#f2c14e"),
+            **_both("link_text_color", "#1d3f66", "#f2c14e"),
+            **_both("button_primary_background_fill", "#1d3f66", "#f2c14e"),
+            **_both("button_primary_background_fill_hover", "#16314f", "#ffd473"),
+            **_both("button_primary_text_color", "#ffffff", "#171307"),
+            **_both("button_secondary_background_fill", "#ece6da", "#27303d"),
+            **_both("button_secondary_background_fill_hover", "#e2dacb", "#313c4b"),
+            **_both("button_secondary_text_color", "#1c2430", "#ece8e0"),
+            **_both("checkbox_label_background_fill", "transparent", "transparent"),
+            **_both("checkbox_label_background_fill_hover", "#ece6da", "#27303d"),
+            **_both("checkbox_label_background_fill_selected", "#1d3f66", "#f2c14e"),
+            **_both("checkbox_label_text_color_selected", "#ffffff", "#171307"),
+            block_border_width="0px",
+            input_border_width="1px",
+            block_shadow="none",
+            block_label_text_weight="500",
+            block_title_text_weight="500",
+            block_padding="0px",
+            button_large_text_weight="600",
+            button_small_text_weight="500",
+            button_large_padding="8px 16px",
+            button_small_padding="5px 10px",
+            input_padding="8px 10px",
+        )
+
+
+def _both(name: str, light: str, dark: str) -> dict[str, str]:
+    return {name: light, f"{name}_dark": dark}

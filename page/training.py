@@ -1,0 +1,250 @@
+"""The view Train: a product's name becomes a detector, while one watches."""
+
+import dataclasses
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from html import escape
+
+import gradio as gr
+import numpy as np
+
+from page.desk import Desk
+from page.inspection import AT_ONCE, InspectView
+from page.words import in_words
+from zsad_core.detector import Detector, Training
+from zsad_core.errors import InputError
+from zsad_core.figures import TextVectorPicture, curves, similarity_picture
+from zsad_core.progress import Progress
+from zsad_core.recipe import Recipe
+
+EXAMPLES = ("metal nut", "hazelnut", "aeroengine blade", "bottle", "leather", "cookie")  # the first three: the poster's
+QUICK = Recipe.quick()
+PRESETS = {"quick": QUICK, "standard": Recipe.standard(), "poster-scale": Recipe.poster_scale()}
+TRAINING = {"concurrency_id": "training", "concurrency_limit": 2, "show_progress": "hidden"}
+LEAST_PAUSE = 0.1  # seconds between two pictures of a training
+FALLING, RISING = ("diversity", "knowledge", "groups", "guard"), ("FNN loss", "text accuracy")
+
+
+class Runs:
+    """The trainings that run now, by visitor, so that Stop and a closed tab reach their own and no other."""
+
+    def __init__(self):
+        self._lock, self._runs, self._waiting = threading.Lock(), defaultdict(list), {}
+
+    def expect(self, visitor: str) -> None:
+        """A training of the visitor is waiting for its turn, and can be stopped from now on."""
+        with self._lock:
+            self._waiting[visitor] = False
+
+    def follow(self, visitor: str, training: Training) -> Iterator[Progress]:
+        """The progress of a training that its visitor can stop."""
+        with self._lock:
+            self._runs[visitor].append(training)
+            if self._waiting.pop(visitor, False):
+                training.stop()
+        try:
+            yield from training
+        finally:  # also where the loop over this was left early
+            with self._lock:
+                self._runs[visitor].remove(training)
+                if not self._runs[visitor]:
+                    del self._runs[visitor]
+
+    def stop(self, visitor: str) -> None:
+        """Every training of the visitor ends at its next step and keeps what it has learned."""
+        with self._lock:
+            for training in self._runs.get(visitor, ()):
+                training.stop()
+            if visitor in self._waiting:
+                self._waiting[visitor] = True
+
+    def forget(self, visitor: str) -> None:
+        """The visitor has left."""
+        self.stop(visitor)
+        with self._lock:
+            self._waiting.pop(visitor, None)
+
+
+class TrainView:
+    """Builds the view inside the current layout; `connect` wires it to the view that takes the detectors."""
+
+    def __init__(self, desk: Desk, runs: Runs):
+        self.desk, self.runs = desk, runs
+        gr.HTML("<h2>Train <small>on words alone, without one image</small></h2>", elem_classes="heading")
+        self.product = gr.Textbox(
+            EXAMPLES[0], label="Product name", placeholder="What is to be inspected?", max_lines=1, elem_id="product"
+        )
+        chips = "".join(f'<button type="button" data-product="{name}">{name}</button>' for name in EXAMPLES)
+        self.chips = gr.HTML(
+            f'<div class="chips" role="group" aria-label="Examples of products">{chips}</div>',
+            elem_id="examples",
+            js_on_load="""element.addEventListener('click', (event) => {
+                const button = event.target.closest('button[data-product]');
+                if (button) trigger('select', {product: button.dataset.product});
+            });""",
+        )
+        with gr.Row(elem_classes="go"):
+            self.preset = gr.Radio(list(PRESETS), value="quick", show_label=False, label="Preset", elem_id="preset")
+            self.train = gr.Button("Train", variant="primary", elem_id="train", min_width=84, scale=0)
+            self.stop = gr.Button("Stop", interactive=False, elem_id="stop", min_width=70, scale=0)
+        with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
+            self.adjectives = gr.Textbox(", ".join(QUICK.adjectives), label="Adjectives for abnormal, by comma")
+            with gr.Row():  # a field left empty takes the preset's value, which it shows
+                fields = zip(("Prompts K", "Words of a kind", "Steps"), _shown_values("quick"), strict=True)
+                self.numbers = [gr.Number(None, label=label, min_width=80, **shown) for label, shown in fields]
+                self.seed = gr.Number(0, precision=0, label="Seed", min_width=80)
+        self.trained = gr.State(None)
+        self.live = gr.HTML(resting(next(iter(desk.shipped.values()))), elem_id="live")
+
+    def connect(self, inspect: InspectView) -> None:
+        self.chips.select(_chosen_product, None, self.product, **AT_ONCE)
+        self.preset.input(_placeholders, self.preset, self.numbers, **AT_ONCE)
+        recipe = [self.product, self.preset, self.adjectives, *self.numbers, self.seed]
+        buttons = [self.train, self.stop]
+        run = gr.on([self.train.click, self.product.submit], self.begin, None, buttons, **AT_ONCE).then(
+            self.run,
+            recipe,
+            [self.live, self.trained],
+            api_visibility="private",
+            **TRAINING,
+        )
+        # Only now the visitor's detectors are read: one may have been loaded during the training.
+        run.success(inspect.take, [self.trained, inspect.own], inspect.own_detector, **AT_ONCE)
+        run.success(self.end, None, buttons, **AT_ONCE)
+        run.failure(self.end, None, buttons, **AT_ONCE)
+        self.stop.click(self.halt, None, self.stop, **AT_ONCE)
+
+    def begin(self, request: gr.Request):
+        self.runs.expect(request.session_hash)
+        return gr.update(interactive=False), gr.update(interactive=True)
+
+    def end(self):
+        return gr.update(interactive=True), gr.update(interactive=False)
+
+    @in_words
+    def run(self, request: gr.Request, product, preset, adjectives, prompts, words, steps, seed):
+        """Trains, drawing at most ten pictures a second; gives the detector as bytes at last."""
+        recipe = recipe_from(preset, adjectives, prompts, words, steps)
+        training = Detector.training(self.desk.backbone, product, recipe, 0 if seed is None else seed)
+        live = Live(recipe)
+        for progress in self.runs.follow(request.session_hash, training):
+            if live.take(progress):
+                yield live.draw(progress), gr.skip()
+        yield live.draw(progress), training.detector.to_bytes()
+
+    def halt(self, request: gr.Request):
+        """Stops this visitor's training; what was learned so far is kept."""
+        self.runs.stop(request.session_hash)
+        return gr.update(interactive=False)
+
+
+def recipe_from(preset, adjectives=None, prompts=None, words=None, steps=None) -> Recipe:
+    """The recipe of a preset with the values that were given. Raises InputError."""
+    if preset not in PRESETS:
+        raise InputError(f"There is no preset {preset!r:.40}: choose one of {', '.join(PRESETS)}.")
+    changes = {"prompts": prompts, "diversity_words": words, "distribution_words": words, "steps": steps}
+    if adjectives is not None:
+        changes["adjectives"] = [word for word in map(str.strip, str(adjectives).split(",")) if word]
+    return dataclasses.replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})
+
+
+class Live:
+    """Draws a training as it goes on."""
+
+    def __init__(self, recipe: Recipe):
+        self._recipe, self._picture = recipe, TextVectorPicture()
+        self._scatter = self._matrix = ""
+        self._series = {name: [] for name in (*FALLING, *RISING)}
+        self._mean_cosine = self._first_cosine = None
+        self._drawn = 0.0
+
+    def take(self, progress: Progress) -> bool:
+        """Remembers the figures of a step; whether it is time for a picture."""
+        figures = dict(progress.losses)
+        if progress.classifier_loss is not None:
+            figures |= {"FNN loss": progress.classifier_loss, "text accuracy": progress.text_accuracy}
+        for name, value in figures.items():
+            self._series[name].append((progress.step, value))
+        self._mean_cosine = progress.mean_cosine
+        if self._first_cosine is None:
+            self._first_cosine = progress.mean_cosine
+        if time.monotonic() - self._drawn < LEAST_PAUSE:
+            return False
+        self._drawn = time.monotonic()
+        return True
+
+    def draw(self, progress: Progress) -> str:
+        if progress.text_vectors is not None:
+            self._scatter = self._picture.draw(progress.text_vectors, progress.states)
+            self._matrix = similarity_picture(progress.text_vectors)
+        recipe = self._recipe
+        return f"""{_status(progress)}{_vectors(self._scatter, self._matrix, self._first_cosine, self._mean_cosine)}
+<div class="charts">{_chart("Losses of the words", self._series, FALLING, recipe.steps)}
+{_chart("FNN on text vectors", self._series, RISING, recipe.classifier_steps)}</div>
+{_health(progress.held_back_accuracy)}"""
+
+
+def resting(detector: Detector) -> str:
+    """What the view shows before any training: a detector trained beforehand."""
+    vectors = detector.text_vectors[:2].flatten(0, 1).numpy()
+    states = np.arange(2).repeat(len(vectors) // 2)
+    health = detector.health
+    scatter, matrix = TextVectorPicture().draw(vectors, states), similarity_picture(vectors)
+    return f"""<div class="status"><b>Trained beforehand</b><span>{escape(detector.product)}</span>
+<progress value="1" max="1" aria-label="Trained"></progress></div>
+{_vectors(scatter, matrix, health["mean_cosine_before"], health["mean_cosine_after"])}
+<ol class="how"><li><b>Diversity words</b> of all prompts are pushed apart.</li>
+<li><b>Distribution words</b> are guided: “a dark photo of …”.</li>
+<li><b>The name</b>, plain and damaged, keeps the meaning.</li>
+<li>An <b>FNN</b> learns from these vectors, then reads images.</li></ol>
+{_health(health["held_back_accuracy"])}"""
+
+
+def _status(progress: Progress) -> str:
+    what = {"prompts": "Learning the words", "classifier": "Training the FNN", "done": "Done"}[progress.phase]
+    stopped = progress.phase == "done" and progress.step < progress.steps
+    detail = f"step {progress.step} of {progress.steps}" + (", stopped and kept" if stopped else "")
+    left = "" if progress.phase == "done" else f"{progress.seconds_left:.1f} s left"
+    share = 1 if progress.phase == "done" else progress.step / max(progress.steps, 1)
+    return f"""<div class="status"><b>{what}</b><span>{detail}</span><span class="left">{left}</span>
+<progress value="{share:.3f}" max="1" aria-label="{what}"></progress></div>"""
+
+
+def _vectors(scatter: str, matrix: str, before: float, after: float) -> str:
+    return f"""<div class="vectors">
+<figure>{scatter}<figcaption><span class="normal">● normal</span><span>text vectors</span>
+<span class="abnormal">▲ abnormal</span></figcaption></figure>
+<figure class="matrix"><img src="{matrix}" alt="Similarity matrix of the text vectors">
+<figcaption>similarity</figcaption><div class="cosine">mean |cos|,<br>diversity words<br><span>{before:.2f} →</span>
+<b>{after:.2f}</b></div></figure></div>"""
+
+
+def _chart(title: str, series: dict[str, list[tuple[int, float]]], names: Sequence[str], steps: int) -> str:
+    shown = {name: series[name] for name in names}
+    legend = "".join(
+        f'<li class="line-{number}">{name} <b>{f"{values[-1][1]:.2f}" if values else "–"}</b></li>'
+        for number, (name, values) in enumerate(shown.items())
+    )
+    return f"""<figure class="chart"><figcaption>{title}</figcaption>{curves(shown, steps, title)}
+<ul>{legend}</ul></figure>"""
+
+
+def _health(accuracy: float | None) -> str:
+    value = "–" if accuracy is None else f"{accuracy:.0%}"
+    return f"""<div class="health"><b>{value}</b>
+<span>of held-back sentences, in words that training never met, are told apart</span></div>"""
+
+
+def _chosen_product(event: gr.EventData) -> str:
+    return str(event.product)
+
+
+def _shown_values(preset: str) -> list[dict[str, str]]:
+    recipe = PRESETS.get(preset, QUICK)
+    return [{"placeholder": str(value)} for value in (recipe.prompts, recipe.diversity_words, recipe.steps)]
+
+
+def _placeholders(preset: str) -> list[dict]:
+    return [gr.update(**shown) for shown in _shown_values(preset)]
