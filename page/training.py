@@ -178,7 +178,7 @@ class Live:
     def draw(self, progress: Progress) -> str:
         if progress.text_vectors is not None:
             self._scatter = self._picture.draw(progress.text_vectors, progress.states)
-            self._matrix = similarity_picture(progress.text_vectors)
+            self._matrix = similarity_picture(progress.state_free)
         recipe = self._recipe
         return f"""{_status(progress)}{_vectors(self._scatter, self._matrix, self._first_cosine, self._mean_cosine)}
 <div class="charts">{_chart("Losses of the words", self._series, FALLING, recipe.steps)}
@@ -191,7 +191,8 @@ def resting(detector: Detector) -> str:
     vectors = detector.text_vectors[:2].flatten(0, 1).numpy()
     states = np.arange(2).repeat(len(vectors) // 2)
     health = detector.health
-    scatter, matrix = TextVectorPicture().draw(vectors, states), similarity_picture(vectors)
+    scatter = TextVectorPicture().draw(vectors, states)
+    matrix = similarity_picture(detector.state_free_vectors().numpy())
     return f"""<div class="status"><b>Trained beforehand</b><span>{escape(detector.product)}</span>
 <progress value="1" max="1" aria-label="Trained"></progress></div>
 {_vectors(scatter, matrix, health["mean_cosine_before"], health["mean_cosine_after"])}
@@ -216,7 +217,7 @@ def _vectors(scatter: str, matrix: str, before: float, after: float) -> str:
     return f"""<div class="vectors">
 <figure>{scatter}<figcaption><span class="normal">● normal</span><span>text vectors</span>
 <span class="abnormal">▲ abnormal</span></figcaption></figure>
-<figure class="matrix"><img src="{matrix}" alt="Similarity matrix of the text vectors">
+<figure class="matrix"><img src="{matrix}" alt="Similarity matrix of the prompts without their product">
 <figcaption>similarity</figcaption><div class="cosine">mean |cos|,<br>diversity words<br><span>{before:.2f} →</span>
 <b>{after:.2f}</b></div></figure></div>"""
 

@@ -17,12 +17,12 @@ from .classifier import ClassifierTraining, StateClassifier
 from .errors import InputError
 from .images import read_image
 from .progress import Progress
-from .prompt_learning import PromptLearning
+from .prompt_learning import PromptLearning, diversity_loss, join_words
 from .prompts import clean_product_name, held_back_sentences
 from .recipe import Recipe
 
 QUICK = Recipe.quick()
-BATCH = 8  # images encoded at a time
+BATCH = 7  # images encoded at a time: the 21 of a severity sweep make three full batches
 MAX_SEED = 2**32 - 1
 
 # The verdict in words: the first whose upper end is not below the score.
@@ -173,6 +173,12 @@ class Detector:
             for probability, grid, size in zip(whole, patches, sizes, strict=True)
         ]
 
+    @torch.no_grad()
+    def state_free_vectors(self) -> torch.Tensor:
+        """(K, d) text vectors of the learned words alone, l2-normalised: how far the prompts have spread."""
+        words = join_words(self.diversity_words, self.distribution_words).to(self.backbone.device)  # (K, L, w)
+        return self.backbone.text_vectors_from_words(words).cpu()
+
     def to_bytes(self) -> bytes:
         """The detector as the bytes of a safetensors file, without the backbone."""
         header = {
@@ -307,7 +313,8 @@ class Training:
         started = time.perf_counter()
         yield from learning
         text_vectors = learning.text_vectors().cpu()  # (1 + adjectives, K, d)
-        mean_cosine = learning.mean_cosine()
+        state_free = learning.state_free_vectors()  # (K, d)
+        mean_cosine = diversity_loss(state_free).item()
 
         normal, abnormal = held_back_sentences(self.product, recipe.adjectives)
         held_back = backbone.text_vectors(normal + abnormal)
@@ -352,6 +359,7 @@ class Training:
             mean_cosine=mean_cosine,
             text_vectors=text_vectors[:2].flatten(0, 1).numpy(),
             states=states[: 2 * recipe.prompts].numpy(),
+            state_free=state_free.cpu().numpy(),
             text_accuracy=training.text_accuracy,
             held_back_accuracy=training.held_back_accuracy,
         )

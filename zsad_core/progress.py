@@ -19,6 +19,7 @@ class Progress:
         text_vectors: (2K, d) float32, l2-normalised: the K prompts as normal, then the K as abnormal. While words are
             learned, a row is at most one step old.
         states: (2K,) 0 for normal, 1 for abnormal.
+        state_free: (K, d) float32, l2-normalised: the prompts without semantic words, of which `mean_cosine` speaks.
         classifier_loss: cross-entropy of the FNN on noise copies of the text vectors.
         text_accuracy: accuracy of the FNN on the text vectors it is trained on, balanced between the states.
         held_back_accuracy: the same on sentences whose state words and templates training never sees.
@@ -32,6 +33,7 @@ class Progress:
     mean_cosine: float | None = None
     text_vectors: np.ndarray | None = None
     states: np.ndarray | None = None
+    state_free: np.ndarray | None = None
     classifier_loss: float | None = None
     text_accuracy: float | None = None
     held_back_accuracy: float | None = None

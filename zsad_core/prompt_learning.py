@@ -52,6 +52,18 @@ def guard_loss(vectors: torch.Tensor, states: torch.Tensor, anchors: torch.Tenso
     return F.cross_entropy(scale * vectors @ anchors.T, states)
 
 
+def join_words(diversity: torch.Tensor, distribution: torch.Tensor) -> torch.Tensor:
+    """The learnable part of every prompt: prompt k is of group k mod G.
+
+    Args:
+        diversity: (K, n, w). distribution: (G, m, w).
+    Returns:
+        (K, n + m, w)
+    """
+    group = torch.arange(len(diversity), device=diversity.device) % len(distribution)
+    return torch.cat([diversity, distribution[group]], dim=1)
+
+
 class PromptLearning:
     """The learnable words of K prompts and their training, one step of Adam an iteration.
 
@@ -86,13 +98,14 @@ class PromptLearning:
         mixtures = self._mixtures()  # (G, d)
         optimizer = torch.optim.Adam(words, lr=recipe.learning_rate * self.backbone.embedding_std)
         shown = self.text_vectors()[:2].flatten(0, 1)  # (2K, d)
-        self.mean_cosine_before = self.mean_cosine()
-        yield self._progress(0.0, {}, self.mean_cosine_before, shown)
+        free = self.state_free_vectors()  # (K, d)
+        self.mean_cosine_before = diversity_loss(free).item()
+        yield self._progress(0.0, {}, self.mean_cosine_before, shown, free)
 
         started = time.perf_counter()
         while self.steps_done < recipe.steps and not self.stopped.is_set():
             with torch.enable_grad():
-                losses, rows, vectors = self._losses(self.steps_done, anchors, mixtures)
+                losses, rows, vectors, free = self._losses(self.steps_done, anchors, mixtures)
                 total = (
                     losses["diversity"]
                     + recipe.knowledge_weight * losses["knowledge"]
@@ -113,7 +126,7 @@ class PromptLearning:
             shown[rows] = vectors.detach()
             seconds_left = (time.perf_counter() - started) / self.steps_done * (recipe.steps - self.steps_done)
             values = {name: value.item() for name, value in losses.items()}
-            yield self._progress(seconds_left, values, values["diversity"], shown)
+            yield self._progress(seconds_left, values, values["diversity"], shown, free.detach())
 
     @torch.no_grad()
     def text_vectors(self) -> torch.Tensor:
@@ -122,9 +135,9 @@ class PromptLearning:
         return torch.stack([self._encode(prefixes, [kind] * len(prefixes)) for kind in range(len(self._semantic))])
 
     @torch.no_grad()
-    def mean_cosine(self) -> float:
-        """Mean |cos| between the text vectors of two different state-free prompts, in [0, 1]."""
-        return diversity_loss(self.backbone.text_vectors_from_words(self._prefixes())).item()
+    def state_free_vectors(self) -> torch.Tensor:
+        """(K, d) text vectors of the prompts without semantic words, l2-normalised."""
+        return self.backbone.text_vectors_from_words(self._prefixes())
 
     def _draw(self, count: int, length: int) -> torch.Tensor:
         """(count, length, w) learnable words with the mean and standard deviation of the token embeddings."""
@@ -134,14 +147,31 @@ class PromptLearning:
         return (mean + backbone.embedding_std * noise).to(backbone.device).requires_grad_()
 
     def _prefixes(self) -> torch.Tensor:
-        """(K, diversity + distribution words, w) the learnable part of every prompt; prompt k is of group k mod G."""
-        group = torch.arange(len(self.diversity), device=self.diversity.device) % len(self.distribution)
-        return torch.cat([self.diversity, self.distribution[group]], dim=1)
+        return join_words(self.diversity, self.distribution)  # (K, diversity + distribution words, w)
 
     def _encode(self, prefixes: torch.Tensor, kinds: Sequence[int] | torch.Tensor) -> torch.Tensor:
         """(N, d) text vectors of prefixes (N, L, w) with semantic words behind each: kind 0 normal, 1... abnormal."""
         sequences = torch.cat([prefixes, self._semantic[kinds]], dim=1)  # (N, L + L_s, w)
         return self.backbone.text_vectors_from_words(sequences, prefixes.shape[1] + self._lengths[kinds])
+
+    def _encode_together(self, prefixes: torch.Tensor, kinds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """`_encode` of prefixes (K, L, w), and of each group's own words with the product behind them: (K, d), (G, d).
+
+        One batch of nearly equal lengths, because a call of its own costs more than a little padding.
+        """
+        groups = len(self.distribution)
+        plain = self._semantic[:1].expand(groups, -1, -1)  # (G, L_s, w)
+        padding = (0, 0, 0, prefixes.shape[1] - self.distribution.shape[1])  # behind the product
+        sequences = torch.cat([
+            torch.cat([prefixes, self._semantic[kinds]], dim=1),
+            F.pad(torch.cat([self.distribution, plain], dim=1), padding),
+        ])  # (K + G, L + L_s, w)
+        lengths = torch.cat([
+            prefixes.shape[1] + self._lengths[kinds],
+            (self.distribution.shape[1] + self._lengths[:1]).expand(groups),
+        ])
+        vectors = self.backbone.text_vectors_from_words(sequences, lengths)
+        return vectors[: len(prefixes)], vectors[len(prefixes) :]
 
     @torch.no_grad()
     def _anchors(self) -> torch.Tensor:
@@ -158,8 +188,9 @@ class PromptLearning:
 
     def _losses(
         self, step: int, anchors: torch.Tensor, mixtures: torch.Tensor
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-        """The terms of the loss, and which rows of the (2K, d) text vectors this step has computed, with their values.
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The terms of the loss; which rows of the (2K, d) text vectors this step has computed, with their values; and
+        the (K, d) state-free ones.
 
         The guard sees each prompt in one state a step, with one adjective, turn by turn: half the cost of both.
         """
@@ -169,18 +200,18 @@ class PromptLearning:
         number = torch.arange(len(prefixes), device=prefixes.device)  # (K,)
         states = (number + step) % 2
         adjectives = (number + step) // 2 % (len(self._semantic) - 1)
-        stateful = self._encode(prefixes, states * (1 + adjectives))  # (K, d)
-
-        groups = self._encode(self.distribution, [0] * len(self.distribution))  # (G, d)
+        stateful, groups = self._encode_together(prefixes, states * (1 + adjectives))  # (K, d), (G, d)
         losses = {
             "diversity": diversity_loss(free),
             "knowledge": knowledge_loss(groups, mixtures),
             "groups": _mean_off_diagonal(groups @ groups.T),
             "guard": guard_loss(stateful, states, anchors, self.backbone.logit_scale),
         }
-        return losses, number + states * len(prefixes), stateful
+        return losses, number + states * len(prefixes), stateful, free
 
-    def _progress(self, seconds_left: float, losses: dict, mean_cosine: float, shown: torch.Tensor) -> Progress:
+    def _progress(
+        self, seconds_left: float, losses: dict, mean_cosine: float, shown: torch.Tensor, free: torch.Tensor
+    ) -> Progress:
         return Progress(
             phase="prompts",
             step=self.steps_done,
@@ -190,6 +221,7 @@ class PromptLearning:
             mean_cosine=mean_cosine,
             text_vectors=shown.cpu().numpy().copy(),
             states=torch.arange(2).repeat_interleave(len(shown) // 2).numpy(),
+            state_free=free.cpu().numpy(),
         )
 
 

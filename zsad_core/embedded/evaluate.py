@@ -184,16 +184,15 @@ def main():
     if arguments.real:
         table = real_images(backbone, arguments.real, report=lambda *words: print(*words, flush=True))
         products = list(dict.fromkeys(product for product, _ in table))
+        kinds = ("none", *KINDS)
         for method in ("ensemble", "detector"):
-            print(
-                f"\n{method}: image / pixel AUROC\n\n| product | " + " | ".join(("none", *KINDS)) + " |\n|---" * 6 + "|"
-            )
+            print(f"\n{method}: image / pixel AUROC\n\n| product | {' | '.join(kinds)} |")
+            print("|---" * (1 + len(kinds)) + "|")
             for name in products:
-                print(
-                    f"| {name} | "
-                    + " | ".join("{:.3f} / {:.3f}".format(*table[name, kind][method]) for kind in ("none", *KINDS))
-                    + " |"
-                )
+                cells = ("{:.3f} / {:.3f}".format(*table[name, kind][method]) for kind in kinds)
+                print(f"| {name} | {' | '.join(cells)} |")
+            means = (np.mean([table[name, kind][method] for name in products], axis=0) for kind in kinds)
+            print(f"| mean | {' | '.join('{:.3f} / {:.3f}'.format(*mean) for mean in means)} |")
 
 
 if __name__ == "__main__":
