@@ -17,7 +17,7 @@ from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat
 
 KEPT = 8  # detectors that are remembered for a visitor
-FIRST_SEVERITIES = {"noise": 2}  # on the first screen, so that it shows at once what the page is about
+FIRST_SEVERITIES = {"contrast": 2}  # on the first screen, so that it shows at once what the page is about
 AT_ONCE = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 SCORING = {"concurrency_id": "scoring", "concurrency_limit": 2, "api_visibility": "private", "show_progress": "hidden"}
 

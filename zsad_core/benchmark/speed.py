@@ -7,6 +7,7 @@ the turns: a machine that slows down slows both. ViT-B-16-plus-240 has random we
 import argparse
 import dataclasses
 import datetime
+import functools
 import os
 import platform
 import re
@@ -24,7 +25,7 @@ import torch
 import torch.nn.functional as F
 
 from zsad_core.backbone import load_backbone, random_backbone
-from zsad_core.corruptions import KINDS, corrupt
+from zsad_core.corruptions import EXTRA_KINDS, KINDS, MAX_SEVERITY, corrupt
 from zsad_core.dense import VisionTransformerTower
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
@@ -257,8 +258,27 @@ def report(names, effort):
         f"| | {' | '.join(heads)} |",
         "|---" * (1 + len(names)) + "|",
         *(f"| {label} | {' | '.join(columns[name].get(label, '') for name in names)} |" for label in labels),
+        "",
+        *corruption_lines(effort),
     ]
     return "\n".join(lines) + "\n"
+
+
+def corruption_lines(effort):
+    """A Markdown table: milliseconds of each corruption at each severity, 1024 x 1024 pixels, on one core."""
+    image = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
+    severities = range(1, MAX_SEVERITY + 1)
+    lines = [f"| 1024 x 1024, one thread, severity | {' | '.join(map(str, severities))} |", "|---" * 6 + "|"]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for kind in (*KINDS, *EXTRA_KINDS):
+            actions = [functools.partial(corrupt, image, kind, severity) for severity in severities]
+            taken = in_turn(*actions, turns=effort.turns)
+            lines.append(f"| {kind} | {' | '.join(_seconds(median(seconds)) for seconds in taken)} |")
+    finally:
+        torch.set_num_threads(threads)
+    return lines
 
 
 def work(backbone):
