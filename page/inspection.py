@@ -105,7 +105,8 @@ class InspectView:
                 gr.HTML(f"or paste or drop one. Sliders act on at most {LONGEST} pixels a side.", elem_classes="hint")
         webcam = gr.Image(sources=["webcam"], type="numpy", label="Webcam", elem_id="webcam", height=360, buttons=[])
 
-        self.own_detector = [self.own, self.detector]
+        # The file to download goes with the choice itself: whoever is quick must not get the one before.
+        self.own_detector = [self.own, self.detector, download]
         pictures = [self.photo, strip]
         strip.select(self.pick, [self.detector, self.own], [self.detector, *pictures], **SCORING)
         upload.upload(self.open, upload, pictures, **SCORING)
@@ -176,13 +177,13 @@ class InspectView:
         """A detector was trained."""
         return self._remember(self.desk.detector_from(data), own)
 
-    def _remember(self, detector: Detector, own: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict]:
-        """The visitor's detectors with this one first, and the dropdown with it selected."""
+    def _remember(self, detector: Detector, own: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict, str]:
+        """The visitor's detectors with this one first, the dropdown with it selected, and its file."""
         number = max((int(key.split(".")[0]) for key in own), default=0) + 1
         steps = int(detector.health.get("steps", detector.recipe.steps))
         key = f"{number}. {detector.product} (yours: {detector.recipe.prompts} prompts, {steps} steps)"
         own = dict([(key, detector.to_bytes()), *own.items()][:KEPT])
-        return own, gr.update(choices=[*own, *self.desk.shipped], value=key)
+        return own, gr.update(choices=[*own, *self.desk.shipped], value=key), detector_file(detector)
 
 
 def detector_file(detector: Detector) -> str:

@@ -142,7 +142,7 @@ PICTURE = re.compile(r"\.(png|jpe?g|webp|dds)$", re.IGNORECASE)
 CONTAINER = re.compile(r"\.(zip|sh3f|jar)$", re.IGNORECASE)
 # maps that drive a renderer, letters and symbols are no pictures of things
 NOT_A_PICTURE = re.compile(
-    r"(normal|_n(m|orm|rm)?[._]|_s(pec)?[._]|gloss|height|bump|mask|lightmap|icon|skybox|sky|hud|font|particle|smoke|glow"
+    r"(normal|_n(m|orm|rm)?[._]|_s(pec)?[._]|gloss|height|bump|mask|lightmap|icon|sky|hud|font|particle|smoke|glow"
     r"|alpha|noise|minimap|levelshot|decal|shadow|symbols|flags|cursor|logo|male|blendtwo|blendbad|caust)",
     re.IGNORECASE,
 )
