@@ -18,7 +18,7 @@ from torch import nn
 
 from .progress import Progress
 
-BATCH = 128  # noise copies of either state in a step
+BATCH = 64  # noise copies of either state in a step
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 1e-2
 LEAST_STEPS = 50  # taken even after a stop, so that a detector always has a trained network

@@ -46,7 +46,7 @@ class Recipe:
     adjectives: tuple[str, ...] = ADJECTIVES
     noise_angle: float = 50.0
     hidden: int = 64
-    classifier_steps: int = 200
+    classifier_steps: int = 150
 
     # The longer presets take smaller steps, so that the words travel about as far. Measured on the embedded backbone:
     # words spread to a mean |cos| under 0.2 no longer carry the state, and the neutral point leaves the held-back
