@@ -150,6 +150,14 @@ class Backbone:
         tokens = torch.tensor(self._text.tokenizer.encode(text), dtype=torch.long, device=self.device)
         return self._text.token_embedding(tokens)
 
+    def whole_words(self):
+        """Every word of three or more plain letters that has a word vector of its own: a list of V, and (V, w)."""
+        rows = len(self._text.token_embedding.weight)
+        words = {token.removesuffix("</w>"): row for row, token in self._text.tokenizer.decoder.items()
+                 if row < rows and token.endswith("</w>")}  # without the ending it is the beginning of a word
+        words = {word: row for word, row in words.items() if len(word) > 2 and word.isascii() and word.isalpha()}
+        return list(words), self._text.token_embedding.weight[list(words.values())]
+
     def text_vectors_from_words(self, sequences, lengths=None):
         """Text vectors of word vectors, learnable ones among them; gradients reach `sequences`.
 
@@ -186,7 +194,7 @@ class Backbone:
             vectors[batch] = self.text_vectors_from_words(padded, lengths).cpu()
         return vectors
 
-    def preprocess(self, images):
+    def preprocess(self, images, side=None):
         """Images -> normalised pixels (N, 3, S, S), float32, on the CPU.
 
         Resized to the square, never cropped, because a defect at the border must stay in view; bicubic with
@@ -194,10 +202,11 @@ class Backbone:
 
         Args:
             images: a list of anything that `read_image` accepts.
+            side: S, if not `image_size`.
         Raises:
             InputError: one of them cannot be read as an image.
         """
-        size = (self.image_size, self.image_size)
+        size = (side or self.image_size,) * 2
         squares = [Image.fromarray(read_image(image)).resize(size, Image.Resampling.BICUBIC) for image in images]
         pixels = torch.from_numpy(np.stack([np.asarray(square) for square in squares]))  # (N, S, S, 3)
         pixels = pixels.permute(0, 3, 1, 2).float() / 255

@@ -49,17 +49,19 @@ class StateClassifier(nn.Module):
         """Logits (..., 2), normal then abnormal, of vectors (..., d) of any length."""
         vectors = F.normalize(vectors, dim=-1)  # (..., d)
         across = (vectors @ self.axis).unsqueeze(-1)  # (..., 1) signed distance from the plane
-        mirrored = vectors - 2 * across * self.axis  # (..., d)
-        return self.scale * (self._network(vectors) + self._network(mirrored).flip(-1))
+        # A unit vector of d dimensions has entries of about d ** -0.5: the factor makes them 1, whatever d is.
+        weight = self.first_weight * vectors.shape[-1] ** 0.5
+        hidden = F.linear(vectors, weight, self.first_bias)  # (..., hidden)
+        # Of vectors - 2 * across * axis, at a fraction of the cost.
+        mirrored = hidden - 2 * across * (weight @ self.axis)  # (..., hidden)
+        return self.scale * (self._last_layer(hidden) + self._last_layer(mirrored).flip(-1))
 
     @torch.no_grad()
     def probability(self, vectors: torch.Tensor) -> torch.Tensor:
         """Probability of the abnormal state (...) in [0, 1] of vectors (..., d); 0.5 is neutral."""
         return self(vectors).softmax(-1)[..., 1]
 
-    def _network(self, vectors: torch.Tensor) -> torch.Tensor:
-        # A unit vector of d dimensions has entries of about d ** -0.5: the factor makes them 1, whatever d is.
-        hidden = F.linear(vectors * vectors.shape[-1] ** 0.5, self.first_weight, self.first_bias)  # (..., hidden)
+    def _last_layer(self, hidden: torch.Tensor) -> torch.Tensor:
         return F.linear(F.gelu(hidden), self.second_weight, self.second_bias)  # (..., 2)
 
 

@@ -69,6 +69,13 @@ class Inspection:
         """The score in words, from "looks flawless" to "looks damaged"."""
         return next(words for upper, words in VERDICTS if self.score <= upper)
 
+    @property
+    def state(self) -> str:
+        """The state that the verdict leans to: "normal", "abnormal" or "undecided"."""
+        if self.verdict == "undecided":
+            return self.verdict
+        return "abnormal" if self.score > self.neutral else "normal"
+
 
 class Detector:
     """Scores images of one product; made by `Detector.fit`, `Detector.training` or `Detector.load`.
@@ -162,16 +169,22 @@ class Detector:
             sizes: (height, width) of each image in pixels, to which its map is brought.
         """
         whole = self.classifier.probability(encoded.image)  # (N,)
-        patches = self.classifier.probability(encoded.dense)[:, None]  # (N, 1, rows, columns)
-        # A mean over 3 x 3 patches, fewer at the border: a single patch carries little evidence.
-        patches = F.avg_pool2d(patches, 3, stride=1, padding=1, count_include_pad=False)
+        patches = self.patch_probabilities(encoded.dense)  # (N, rows, columns)
         return [
             Inspection(
-                score=image_score(probability.item(), grid[0].numpy()),
-                map=F.interpolate(grid[None], size=tuple(size), mode="bilinear")[0, 0].clamp(0, 1).numpy(),
+                score=image_score(probability.item(), grid.numpy()),
+                map=F.interpolate(grid[None, None], size=tuple(size), mode="bilinear")[0, 0].clamp(0, 1).numpy(),
             )
             for probability, grid, size in zip(whole, patches, sizes, strict=True)
         ]
+
+    def patch_probabilities(self, dense: torch.Tensor) -> torch.Tensor:
+        """The FNN's abnormal probabilities, smoothed, of dense vectors: (N, rows, columns, d) -> (N, rows, columns).
+
+        A mean over 3 x 3 patches, fewer at the border: a single patch carries little evidence.
+        """
+        patches = self.classifier.probability(dense)[:, None]  # (N, 1, rows, columns)
+        return F.avg_pool2d(patches, 3, stride=1, padding=1, count_include_pad=False)[:, 0]
 
     @torch.no_grad()
     def state_free_vectors(self) -> torch.Tensor:

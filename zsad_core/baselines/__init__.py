@@ -1,0 +1,29 @@
+"""The methods of the poster's table, one file each, behind one interface (`method`)."""
+
+from ..errors import InputError
+from .acr import Acr
+from .anomalyclip import AnomalyClip
+from .clip import Clip, ClipAc
+from .maeday import Maeday
+from .method import Fitted, Looks, Method, Resources
+from .ours import Ours
+from .rwda import Rwda
+from .winclip import WinClip
+
+__all__ = ["METHODS", "method_named", "Method", "Fitted", "Looks", "Resources"]
+
+# In the order of the poster's table, by the name that is typed.
+METHODS: dict[str, type[Method]] = {
+    method.name: method for method in (Clip, ClipAc, WinClip, Rwda, AnomalyClip, Maeday, Acr, Ours)
+}
+
+
+def method_named(name: str) -> type[Method]:
+    """The method of that name.
+
+    Raises:
+        InputError: there is none; says which there are.
+    """
+    if name not in METHODS:
+        raise InputError(f"There is no method {name!r:.40}: choose from {', '.join(METHODS)}.")
+    return METHODS[name]

@@ -1,0 +1,121 @@
+"""AnomalyCLIP: two object-agnostic prompts, learned on labelled images of other products, or a published checkpoint."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from ..detector import Inspection
+from ..errors import InputError
+from ..prompts import clean_product_name
+from . import anomalyclip_checkpoint, auxiliary
+from .method import Fitted, Looks, Method, inspections, state_probability
+from .smoothing import smoothed
+
+SCALE = 1 / 0.07  # inverse of the published temperature
+OBJECTS = "object.", "damaged object."  # the frozen ends of the two prompts
+CONTEXT = 12  # learnable words before each
+STEPS = 600  # of Adam, each on BATCH images
+BATCH = 8
+LEARNING_RATE = 0.05  # in standard deviations of the word vectors: the published 0.001 against draws of 0.02
+MASK_WEIGHT = 4  # of the losses on the map against the one on the image
+FOCUS = 2  # exponent of the focal loss
+SIDE, SIGMA = 259, 2.0  # the paper's Gaussian of 4 pixels on 518, at half the size: a patch is larger than either
+PIXEL = 1 / 518**2  # share of one pixel, which the dice loss adds so as not to divide by zero
+
+
+@dataclass(frozen=True, eq=False)
+class FittedObjectPrompts:
+    """The text vectors of the normal and of the abnormal prompt, (2, d), l2-normalised."""
+
+    states: torch.Tensor
+
+    def inspect(self, looks: Looks) -> list[Inspection]:
+        scores = state_probability(looks.encoded.image, self.states, SCALE)  # (N,)
+        maps = state_probability(looks.encoded.dense, self.states, SCALE)  # (N, rows, columns)
+        return inspections(scores, (smoothed(grid[None], SIDE, SIGMA)[0] for grid in maps), looks.sizes)
+
+
+class AnomalyClip(Method):
+    name, title = "anomalyclip", "AnomalyCLIP"
+    source = "Zhou et al., ICLR 2024 (arXiv 2310.18961)"
+    faithful = (
+        "A published checkpoint on ViT-L-14-336 is read as the authors' code reads it (deep text tokens, V-V attention "
+        "from the sixth block on, maps of four depths at 518 pixels), but tested on random weights only. Without one "
+        "the two prompts are learned here on the auxiliary images, with the paper's words, losses and temperature; but "
+        "in fewer steps, without deep text tokens, and on the backbone's own dense vectors, one depth at its own size."
+    )
+
+    def missing(self) -> str | None:
+        if self.resources.anomalyclip is not None:
+            return anomalyclip_checkpoint.missing(self.backbone, self.resources.anomalyclip)
+        reason = auxiliary.missing(self.resources.auxiliary, self.title)
+        if reason and self.resources.auxiliary is None:
+            return f"{reason} On ViT-L-14-336 a published checkpoint does instead: --anomalyclip FILE."
+        return reason
+
+    def fit(self, product: str, seed: int = 0) -> Fitted:
+        """Prompts that say "object" and no product's name; those of `product` are left out of what they learn on."""
+        product = clean_product_name(product)
+        reason = self.missing()
+        if reason:
+            raise InputError(reason)
+        if self.resources.anomalyclip is not None:
+            return anomalyclip_checkpoint.FittedCheckpoint(self.backbone, self.resources.anomalyclip)
+        folder = Path(self.resources.auxiliary)
+        left_out = auxiliary.encoded(self.backbone, folder).left_out(product)
+        return FittedObjectPrompts(_learned(self.backbone, folder, left_out, seed))
+
+
+@lru_cache(maxsize=64)  # of two text vectors each
+def _learned(backbone, folder: Path, left_out: str | None, seed: int) -> torch.Tensor:
+    """Text vectors (2, d) of the two prompts, learned on all images but those of the product that is left out."""
+    images = auxiliary.encoded(backbone, folder)
+    device, generator = backbone.device, torch.Generator().manual_seed(seed)
+    others = torch.tensor(images.others(left_out))
+    ends = [backbone.word_vectors(text).detach() for text in OBJECTS]
+    lengths = torch.tensor([CONTEXT + len(end) for end in ends])
+    ends = torch.nn.utils.rnn.pad_sequence(ends, batch_first=True)  # (2, L, w)
+    words = torch.randn(2, CONTEXT, backbone.word_width, generator=generator) * backbone.embedding_std
+    words = words.to(device).requires_grad_()
+    optimizer = torch.optim.Adam([words], LEARNING_RATE * backbone.embedding_std, betas=(0.5, 0.999))
+    order = torch.empty(0, dtype=torch.long)
+    for _ in range(STEPS):
+        if len(order) < BATCH:
+            order = torch.cat([order, torch.randperm(len(others), generator=generator)])
+        batch, order = others[order[:BATCH]], order[BATCH:]
+        image, dense = images.image[batch].to(device), images.dense[batch].to(device).float()
+        with torch.enable_grad():
+            states = backbone.text_vectors_from_words(torch.cat([words, ends], dim=1), lengths)  # (2, d)
+            loss = F.cross_entropy(SCALE * image @ states.T, images.damaged[batch].long().to(device))
+            probability = state_probability(dense, states, SCALE).flatten(1)  # (B, patches)
+            loss = loss + MASK_WEIGHT * map_loss(probability, images.share[batch].flatten(1).to(device))
+            optimizer.zero_grad()
+            loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        return backbone.text_vectors_from_words(torch.cat([words, ends], dim=1), lengths).cpu()
+
+
+def map_loss(probability: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Focal loss and the two dice losses (equation 3 of the paper) over the pixels of maps.
+
+    All pixels of a patch have its probability, so their sums are sums over patches, exactly.
+
+    Args:
+        probability: (B, patches) abnormal probability.
+        share: (B, patches) share of each patch's pixels that is damaged.
+    """
+    sound, rest = 1 - probability, 1 - share
+    focal = (
+        share * sound**FOCUS * probability.clamp(min=1e-5).log()
+        + rest * probability**FOCUS * sound.clamp(min=1e-5).log()
+    )
+    return _dice_loss(probability, share) + _dice_loss(sound, rest) - focal.mean()
+
+
+def _dice_loss(probability: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    both = (probability * share).mean(dim=1)
+    return (1 - (2 * both + PIXEL) / (probability.mean(dim=1) + share.mean(dim=1) + PIXEL)).mean()

@@ -1,0 +1,144 @@
+"""Labelled images of other products, encoded once: what AnomalyCLIP and ACR learn on.
+
+A folder in the factory's layout (an `index.csv` of rendered pairs), or in one that `benchmark.datasets` reads.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..benchmark.datasets import read_dataset
+from ..embedded.renders import RENDERED_NAMES
+from ..errors import InputError
+from ..images import read_image
+
+MOST_IMAGES = 1200
+MOST_BYTES = 512 * 2**20  # of dense vectors, which are kept in half precision
+ENCODED_AT_ONCE = 8  # images
+
+
+@dataclass(frozen=True, eq=False)
+class Auxiliary:
+    """N labelled images of several products, and what a backbone sees in them.
+
+    Attributes:
+        products: of each image, as `plain_name` gives it.
+        damaged: (N,) bool.
+        image: (N, d) image vectors, l2-normalised.
+        dense: (N, rows, columns, d) dense vectors, l2-normalised, float16.
+        share: (N, rows, columns) which share of a patch's pixels is damaged.
+    """
+
+    products: tuple[str, ...]
+    damaged: torch.Tensor
+    image: torch.Tensor
+    dense: torch.Tensor
+    share: torch.Tensor
+
+    def left_out(self, product: str) -> str | None:
+        """The plain name of the product if there are images of it, which must not be learned on; else None."""
+        return plain_name(product) if plain_name(product) in self.products else None
+
+    def others(self, left_out: str | None) -> list[int]:
+        """Numbers of the images of other products.
+
+        Raises:
+            InputError: they are not of two products at least, or not both intact and damaged.
+        """
+        numbers = [number for number, product in enumerate(self.products) if product != left_out]
+        if len({self.products[number] for number in numbers}) < 2 or len(set(self.damaged[numbers].tolist())) < 2:
+            raise InputError(
+                "The auxiliary images must show intact and damaged ones of at least two products"
+                + (f" beside {left_out!r}" if left_out else "")
+                + ": give another folder with --auxiliary DIR."
+            )
+        return numbers
+
+
+def plain_name(product: str) -> str:
+    """By which products are compared: "Metal_nut" and "metal nut" are one."""
+    return " ".join(product.replace("_", " ").casefold().split())
+
+
+def missing(folder: Path | None, title: str) -> str | None:
+    """Why the method `title` cannot learn on this folder, and what to do about it; None where it can."""
+    if folder is None:
+        return (
+            f"{title} learns on labelled images of other products: give a folder of them in MVTec's, VisA's or the "
+            "factory's layout with --auxiliary DIR."
+        )
+    try:
+        next(_labelled(Path(folder), 2), None)
+    except InputError as error:
+        return f"{title} cannot learn on the auxiliary images. {error}"
+    return None
+
+
+@lru_cache(maxsize=1)  # of the size of MOST_BYTES, so only the last one is kept
+def encoded(backbone, folder: Path) -> Auxiliary:
+    """The auxiliary images of a folder as `backbone` sees them, evenly spread over it if there are too many.
+
+    Raises:
+        InputError: no such images, or one that cannot be read.
+    """
+    rows, columns = backbone.grid
+    most = min(MOST_IMAGES, MOST_BYTES // (2 * rows * columns * backbone.dim))
+    products, damaged = [], []
+    image = torch.empty(most, backbone.dim)
+    dense = torch.empty(most, rows, columns, backbone.dim, dtype=torch.float16)
+    share = torch.empty(most, rows, columns)
+    found = _labelled(Path(folder), most)
+    while batch := list(islice(found, ENCODED_AT_ONCE)):
+        here = slice(len(products), len(products) + len(batch))
+        names, images, masks = zip(*batch)
+        seen = backbone.encode(images)
+        image[here], dense[here] = seen.image, seen.dense
+        for number, mask in enumerate(masks, here.start):
+            share[number] = F.adaptive_avg_pool2d(torch.tensor(mask, dtype=torch.float32)[None], (rows, columns))[0]
+        products += map(plain_name, names)
+        damaged += [bool(mask.any()) for mask in masks]
+    count = len(products)
+    return Auxiliary(tuple(products), torch.tensor(damaged), image[:count], dense[:count], share[:count])
+
+
+def _labelled(folder: Path, most: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Product, image (H, W, 3) uint8 and mask (H, W) bool of at most so many images; a damaged one without a mask is
+    passed over."""
+    if (folder / "index.csv").is_file():
+        for product, stem in _spread(_rendered(folder), most // 2):
+            intact, twin = (read_image(f"{stem}_{state}.jpg") for state in ("intact", "damaged"))
+            mask = read_image(f"{stem}_mask.png")[..., 0] > 127
+            yield product, intact, np.zeros_like(mask)
+            yield product, twin, mask
+        return
+    samples = [(category.product, sample) for category in read_dataset(folder) for sample in category.samples]
+    for product, sample in _spread(samples, most):
+        image = read_image(sample.path)
+        mask = sample.mask(image.shape[:2])
+        if mask is not None:
+            yield product, image, mask
+
+
+def _rendered(folder: Path) -> list[tuple[str, Path]]:
+    """Product and stem of the files of every pair in the factory's index."""
+    try:
+        with open(folder / "index.csv", newline="", encoding="utf-8") as file:
+            rows = [(row["product"], row.get("name"), row["pair"]) for row in csv.DictReader(file)]
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        raise InputError(f"The index.csv in {folder.name!r} is not the factory's: give another folder.") from None
+    if not rows:
+        raise InputError(f"The index.csv in {folder.name!r} names no pairs: give another folder.")
+    return [(name or RENDERED_NAMES.get(family, family), folder / pair) for family, name, pair in rows]
+
+
+def _spread(items: Sequence, most: int) -> list:
+    """At most so many of the items, at even distances."""
+    count = min(most, len(items))
+    return [items[number * len(items) // count] for number in range(count)]

@@ -1,0 +1,142 @@
+"""The one interface of every method of the poster's table, ours among them.
+
+    looks = Looks(backbone, images)                      # encoded once, when the first method asks
+    for method in METHODS.values():
+        fitted = method(backbone).fit("metal nut")       # from the product's name
+        inspections = fitted.inspect(looks)              # list of Inspection, one an image
+
+Methods are compared on the same encoding, so what differs between them is what is said to it and how it is asked.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..dense import WINDOW_SIZES
+from ..detector import Inspection
+from ..recipe import Recipe
+
+IMAGES_AT_ONCE = 8  # of which the windows are in memory together
+
+
+class Looks:
+    """Images and what the backbone sees in them: each way of looking is computed once, when it is first asked for.
+
+    Args:
+        backbone: a `Backbone`.
+        images: list of N uint8 arrays (H, W, 3), as `read_image` gives them.
+
+    Attributes:
+        sizes: (height, width) of each image.
+    """
+
+    def __init__(self, backbone, images: Sequence[np.ndarray]):
+        self.backbone, self.images = backbone, list(images)
+        self.sizes = [image.shape[:2] for image in self.images]
+
+    @cached_property
+    def encoded(self):
+        """`Encoded`: image vectors (N, d) and dense vectors (N, rows, columns, d), l2-normalised, on the CPU."""
+        return self.backbone.encode(self.images)
+
+    @cached_property
+    def windows(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """WinCLIP's windows of 2 x 2, then of 3 x 3; they cost many times what `encoded` does.
+
+        Each is vectors (N, windows, d), l2-normalised, and cover (windows, rows, columns), bool, on the CPU.
+        """
+        batches = [self.images[first : first + IMAGES_AT_ONCE] for first in range(0, len(self.images), IMAGES_AT_ONCE)]
+        pixels = [self.backbone.preprocess(batch) for batch in batches]
+        found = []
+        for size in WINDOW_SIZES:
+            vectors, covers = zip(*(self.backbone.window_vectors(batch, size) for batch in pixels))
+            found.append((torch.cat(vectors).cpu(), covers[0].cpu()))
+        return found
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a method may need beside the backbone and a product's name; None where it is not there.
+
+    Attributes:
+        auxiliary: folder of labelled images of other products to learn on, in MVTec's or in the factory's layout.
+        anomalyclip: a published AnomalyCLIP checkpoint.
+        maeday: folder of a masked auto-encoder with its decoder, as transformers' ViTMAEForPreTraining saves it.
+        recipe: of our own method.
+    """
+
+    auxiliary: Path | None = None
+    anomalyclip: Path | None = None
+    maeday: Path | None = None
+    recipe: Recipe = field(default_factory=Recipe.quick)
+
+
+def inspections(scores: torch.Tensor, maps: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
+    """What is handed out of scores (N,) and maps (N, rows, columns); sizes are (height, width) of the images."""
+    return [
+        Inspection(
+            score=score.item(),
+            map=F.interpolate(grid[None, None], size=tuple(size), mode="bilinear")[0, 0].clamp(0, 1).numpy(),
+        )
+        for score, grid, size in zip(scores, maps, sizes, strict=True)
+    ]
+
+
+def state_probability(vectors: torch.Tensor, states: torch.Tensor, scale: float) -> torch.Tensor:
+    """Softmax over the cosines to two text vectors (CLIP's zero-shot rule): the second one's probability (...).
+
+    Args:
+        vectors: (..., d) l2-normalised.
+        states: (2, d) text vectors of the normal and of the abnormal state, l2-normalised.
+        scale: inverse temperature of the softmax.
+    """
+    return (scale * vectors @ states.T).softmax(-1)[..., 1]
+
+
+class Fitted(Protocol):
+    """A method that knows its product."""
+
+    def inspect(self, looks: Looks) -> list[Inspection]:
+        """Score in [0, 1] and map (H, W) float32 in [0, 1] of every image."""
+
+
+class Method(ABC):
+    """A method of the poster's table on one backbone.
+
+    Attributes:
+        name: as it is typed: "clip-ac". title: as it is printed: "CLIP-AC".
+        source: the paper.
+        faithful: in a sentence or two, what is as in the paper and what is not.
+        seeded: whether the seed of `fit` decides anything.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str]
+    faithful: ClassVar[str]
+    seeded: ClassVar[bool] = True
+
+    def __init__(self, backbone, resources: Resources = Resources()):
+        self.backbone, self.resources = backbone, resources
+
+    def missing(self) -> str | None:
+        """A sentence: why the method cannot run here, and what to do about it; None where it can."""
+        return None
+
+    @abstractmethod
+    def fit(self, product: str, seed: int = 0) -> Fitted:
+        """The method for a product, from its name.
+
+        Args:
+            seed: decides what is drawn at random; a method that draws nothing gives the same for every seed.
+
+        Raises:
+            InputError: a name or seed that cannot be used, or something is `missing`.
+        """

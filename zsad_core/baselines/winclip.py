@@ -1,0 +1,68 @@
+"""WinCLIP without any image: the compositional prompt ensemble, asked about the image and about its windows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from ..detector import Inspection
+from ..prompts import ABNORMAL_STATES, NORMAL_STATES, TEMPLATES, clean_product_name
+from .method import Looks, Method, inspections, state_probability
+
+SCALE = 1 / 0.07  # inverse of the published temperature
+# Of this project's abnormal states "broken {}" was added by AnomalyCLIP; WinCLIP has the other four.
+STATES = NORMAL_STATES, tuple(state for state in ABNORMAL_STATES if state != "broken {}")
+
+
+def harmonic_map(image_scores: torch.Tensor, windows: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+    """Scores of windows as a map: for every patch the harmonic mean over the windows that hold it (equation 3 of the
+    paper), then the harmonic mean over the scales, the whole image being one of them.
+
+    Args:
+        image_scores: (N,) in (0, 1].
+        windows: of each size the scores (N, windows) in (0, 1] and cover (windows, rows, columns), bool, in which
+            every patch lies in one window at least.
+    Returns:
+        (N, rows, columns) in (0, 1].
+    """
+    inverses = [
+        torch.einsum("nw,wrc->nrc", 1 / scores, cover.to(scores.dtype) / cover.sum(0)) for scores, cover in windows
+    ]
+    whole = (1 / image_scores)[:, None, None].expand_as(inverses[0])  # (N, rows, columns)
+    return 1 / torch.stack([whole, *inverses]).mean(0)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedEnsemble:
+    """The mean text vectors of the normal and the abnormal sentences, (2, d), l2-normalised."""
+
+    states: torch.Tensor
+
+    def image_scores(self, looks: Looks) -> torch.Tensor:
+        """(N,) abnormal probability of the image vectors; asks for no windows."""
+        return state_probability(looks.encoded.image, self.states, SCALE)
+
+    def inspect(self, looks: Looks) -> list[Inspection]:
+        scores = self.image_scores(looks)
+        windows = [(state_probability(vectors, self.states, SCALE), cover) for vectors, cover in looks.windows]
+        return inspections(scores, harmonic_map(scores, windows), looks.sizes)
+
+
+class WinClip(Method):
+    name, title = "winclip", "WinCLIP"
+    source = "Jeong et al., CVPR 2023 (arXiv 2303.14814)"
+    faithful = (
+        "On a ViT as published for zero shots: 7 and 4 states in 22 templates, windows of 2 x 2 and 3 x 3 patches with "
+        "the class token, harmonic means over windows and scales, the image score from the image vector alone; but "
+        "images are resized to the square, and prompt vectors are normalised before their mean. Convolutional towers, "
+        "`embedded` among them, have no tokens to drop: their windows are overlapping crops."
+    )
+    seeded = False
+
+    def fit(self, product: str, seed: int = 0) -> FittedEnsemble:
+        product = clean_product_name(product)
+        sentences = [[template.format(state.format(product)) for state in states for template in TEMPLATES]
+                     for states in STATES]  # fmt: skip
+        vectors = self.backbone.text_vectors(sentences[0] + sentences[1]).split([len(group) for group in sentences])
+        return FittedEnsemble(F.normalize(torch.stack([group.mean(0) for group in vectors]), dim=-1))
