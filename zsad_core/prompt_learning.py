@@ -107,7 +107,7 @@ class PromptLearning:
             with torch.enable_grad():
                 losses, rows, vectors, free = self._losses(self.steps_done, anchors, mixtures)
                 total = (
-                    losses["diversity"]
+                    recipe.diversity_weight * losses["diversity"]
                     + recipe.knowledge_weight * losses["knowledge"]
                     + recipe.groups_weight * losses["groups"]
                     + recipe.guard_weight * losses["guard"]

@@ -8,9 +8,9 @@ from .prompts import ADJECTIVES, clean_adjectives
 # Least and greatest value of each number: wide enough for an experiment, tight enough for a server shared by many.
 _RANGES = {
     "prompts": (2, 256), "groups": (1, 32), "diversity_words": (1, 8), "distribution_words": (1, 8),
-    "steps": (0, 1000), "learning_rate": (1e-4, 1.0), "knowledge_weight": (0.0, 100.0),
-    "groups_weight": (0.0, 100.0), "guard_weight": (0.0, 100.0), "noise_angle": (0.0, 89.0),
-    "hidden": (1, 1024), "classifier_steps": (1, 5000),
+    "steps": (0, 1000), "learning_rate": (1e-4, 1.0), "diversity_weight": (0.0, 100.0),
+    "knowledge_weight": (0.0, 100.0), "groups_weight": (0.0, 100.0), "guard_weight": (0.0, 100.0),
+    "noise_angle": (0.0, 89.0), "hidden": (1, 1024), "classifier_steps": (1, 5000),
 }  # fmt: skip
 
 
@@ -24,7 +24,7 @@ class Recipe:
         diversity_words, distribution_words: learnable words of either kind in a prompt (1 to 8).
         steps: steps of Adam on the learnable words (0 to 1000).
         learning_rate: of the learnable words, as a fraction of the standard deviation of the token embeddings.
-        knowledge_weight, groups_weight, guard_weight: weights of these losses; the diversity loss has weight 1.
+        diversity_weight, knowledge_weight, groups_weight, guard_weight: weights of these losses (0 to 100).
         adjectives: the words that make a product abnormal (1 to 8).
         noise_angle: degrees by which a noise copy is turned away from its text vector (0 to 89).
         hidden: width of the FNN's hidden layer.
@@ -40,6 +40,7 @@ class Recipe:
     distribution_words: int = 2
     steps: int = 30
     learning_rate: float = 0.1
+    diversity_weight: float = 1.0
     knowledge_weight: float = 1.0
     groups_weight: float = 0.25
     guard_weight: float = 5.0

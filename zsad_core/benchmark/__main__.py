@@ -1,0 +1,251 @@
+"""`python -m zsad_core.benchmark`: the poster's table for a backbone and folders of data of one's own choice."""
+
+import argparse
+import hashlib
+import platform
+import re
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from zsad_core.errors import InputError
+
+KINDS = "none,brightness,contrast,blur,noise"
+METHODS = "ours,clip,clip-ac,winclip,rwda"
+PRESETS = ("quick", "standard", "poster-scale")
+AT_LEAST = 4  # good and damaged images, without which a category's AUROC says nothing
+
+
+def main(arguments=None):
+    """Runs the command line on a list of arguments (by default the process's own).
+
+    Returns:
+        The exit code: 0, or 1 when something given could not be used (said in a sentence on stderr). Images that
+        cannot be read and methods that cannot run do not count: they are named in the report.
+    """
+    options = _parse(arguments)
+    try:
+        print(measure(options), end="")
+        return 0
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on from here.", file=sys.stderr)
+        return 130  # what a shell expects of a program ended by Ctrl-C
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(
+        "python -m zsad_core.benchmark",
+        description="Measures methods on labelled images, clean and corrupted. Writes results.csv, results.md, "
+        "robustness.png and speed.md. A run that was stopped goes on where it was when its command is repeated.",
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data", nargs="+", required=True, metavar="DIR", help="folders in MVTec's, VisA's or AeBAD's layout"
+    )
+    data.add_argument("--categories", type=_names, metavar="A,B", help="names of their folders (default: all)")
+    data.add_argument("--corruptions", type=_names, default=_names(KINDS), metavar="A,B", help=f"default: {KINDS}")
+    data.add_argument("--severity", type=int, default=3, metavar="N", help="of the tables, 1 to 5 (default: 3)")
+    data.add_argument(
+        "--severities", type=_severities, default=(), metavar="N-M", help="more of them, for robustness.png: 0-5"
+    )
+    method = parser.add_argument_group("methods")
+    method.add_argument("--methods", type=_names, default=_names(METHODS), metavar="A,B", help=f"default: {METHODS}")
+    method.add_argument("--ablation", action="store_true", help="our method with each of its parts taken out, instead")
+    method.add_argument(
+        "--backbone", default="embedded", metavar="NAME", help="auto, embedded (default), or another name"
+    )
+    method.add_argument("--weights", metavar="FILE", help="a local checkpoint for the backbone")
+    method.add_argument("--preset", choices=PRESETS, default="quick", help="size of our training (default: quick)")
+    method.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each method (default: 3)")
+    method.add_argument("--auxiliary", type=Path, metavar="DIR", help="labelled images of other products, to learn on")
+    method.add_argument("--anomalyclip", type=Path, metavar="FILE", help="a published AnomalyCLIP checkpoint")
+    method.add_argument("--maeday", type=Path, metavar="DIR", help="a masked auto-encoder with its decoder")
+    run = parser.add_argument_group("run")
+    run.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
+    run.add_argument(
+        "--engine",
+        choices=("local", "dask"),
+        default="local",
+        help="dask: on the workers of a cluster, or on as many here as OMP_NUM_THREADS leaves cores for",
+    )
+    run.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster")
+    options = parser.parse_args(arguments)
+    if options.scheduler and options.engine != "dask":
+        parser.error("--scheduler is for --engine dask")
+    if not 1 <= options.severity <= 5 or not 1 <= options.seeds <= 100:
+        parser.error("--severity must be from 1 to 5, and --seeds from 1 to 100")
+    return options
+
+
+def measure(options):
+    """Does what is not done yet, writes the reports, and returns what the command prints.
+
+    Raises:
+        InputError: something given cannot be used, or a package is missing.
+    """
+    try:
+        from zsad_core.benchmark import engine, report, work  # here, so that --help need not wait for torch
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"The benchmark needs the package {error.name}: pip install -r zsad_core/benchmark/requirements.txt."
+        ) from None
+    from zsad_core.benchmark.results import ResultFolder
+
+    categories, left_out = _categories(options.data, options.categories)
+    units = work.work_list(categories, *_corruptions(options))
+    plan, missing, settings = _plan(options)
+    settings |= {"data": _contents(categories), "left out": left_out, "not run": missing}
+    folder = ResultFolder(options.out, settings)
+    todo = [unit for unit in units if folder.finished(unit) is None]
+    if options.engine == "dask":
+        done = engine.run_on_dask(plan, todo, options.scheduler)
+    else:
+        done = engine.run_locally(plan, todo)
+    tell = _Progress(units, todo)
+    for unit, result in done:
+        folder.keep(unit, result)
+        tell(unit)
+    return report.write(folder, units)
+
+
+def _corruptions(options):
+    """The corruptions, and the severities from 1 to 5 of each but "none"."""
+    from zsad_core.corruptions import EXTRA_KINDS, KINDS
+
+    known = ("none", *KINDS, *EXTRA_KINDS)
+    _check("corruption", options.corruptions, known)
+    return options.corruptions, sorted({options.severity, *options.severities} - {0})
+
+
+def _categories(folders, wanted):
+    """The categories to be measured, and those with too few images: label -> how many they have."""
+    from zsad_core.benchmark.datasets import read_dataset
+
+    found = [category for folder in folders for category in read_dataset(folder)]
+    if wanted:
+        _check("category", wanted, [category.name for category in found])
+        found = [category for category in found if category.name in wanted]
+    twice = [label for label, count in Counter(map(str, found)).items() if count > 1]
+    if twice:
+        raise InputError(f"{twice[0]!r} is in the data twice: give every folder once, and rename one of two namesakes.")
+    kept, left_out = [], {}
+    for category in found:
+        damaged = sum(sample.damaged for sample in category.samples)
+        good = len(category.samples) - damaged
+        if min(damaged, good) >= AT_LEAST:
+            kept.append(category)
+        else:
+            left_out[str(category)] = f"{good} good and {damaged} damaged images"
+    if not kept:
+        raise InputError(f"No category has {AT_LEAST} good and {AT_LEAST} damaged images, the least for an AUROC.")
+    return kept, left_out
+
+
+def _contents(categories):
+    """What the results hang on in the data: category -> number of its images, and a digest of their names."""
+    return {
+        str(category): {
+            "images": len(category.samples),
+            "damaged": sum(sample.damaged for sample in category.samples),
+            "names": hashlib.sha256("\n".join(s.name for s in category.samples).encode()).hexdigest()[:16],
+        }
+        for category in categories
+    }
+
+
+def _plan(options):
+    """The `Plan`; which methods cannot run, and why; and the settings that decide the numbers."""
+    import numpy as np
+    import open_clip
+    import sklearn
+    import torch
+
+    from zsad_core import Recipe, __version__
+    from zsad_core.baselines import Resources
+    from zsad_core.benchmark.work import ABLATIONS, ALL_METHODS, Plan, backbone_of
+
+    methods = ("ours", *ABLATIONS) if options.ablation else options.methods
+    _check("method", methods, ALL_METHODS)
+    recipe = getattr(Recipe, options.preset.replace("-", "_"))()
+    resources = Resources(options.auxiliary, options.anomalyclip, options.maeday, recipe)
+    backbone = backbone_of(options.backbone, options.weights)
+    if backbone.note:
+        print(backbone.note, file=sys.stderr)
+    reasons = {name: ALL_METHODS[name](backbone, resources).missing() for name in methods}
+    missing = {name: reason for name, reason in reasons.items() if reason}
+    runnable = tuple(name for name in methods if name not in missing)
+    if not runnable:
+        raise InputError("No method can run. " + " ".join(missing.values()))
+    plan = Plan(runnable, options.seeds, options.backbone, options.weights, resources, torch.get_num_threads())
+    settings = {
+        "versions": {
+            "zsad_core": __version__,
+            "Python": platform.python_version(),
+            **{module.__name__: module.__version__ for module in (torch, open_clip, np, sklearn)},
+        },
+        "backbone": backbone.name,
+        "fingerprint": backbone.fingerprint,
+        "methods": methods,
+        "seeds": options.seeds,
+        "corruptions": options.corruptions,
+        "severity": options.severity,
+        "severities": sorted({options.severity, *options.severities} - {0}),
+        "preset": options.preset,
+        "recipe": recipe.to_dict(),
+        **{name: str(getattr(options, name) or "") for name in ("auxiliary", "anomalyclip", "maeday")},
+    }
+    return plan, missing, settings
+
+
+def _check(what, names, known):
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"There is no {what} {name!r:.40}: choose from {', '.join(sorted(set(known), key=list(known).index))}."
+            )
+
+
+def _names(text):
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise argparse.ArgumentTypeError("give at least one name; commas go between them")
+    return names
+
+
+def _severities(text):
+    """ "0-5" or "1,3,5" as a tuple of whole numbers from 0 to 5."""
+    match = re.fullmatch(r"([0-5])-([0-5])|([0-5](?:,[0-5])*)", text)
+    if not match:
+        raise argparse.ArgumentTypeError("give whole numbers from 0 to 5, such as 0-5 or 1,3,5")
+    first, last, listed = match.groups()
+    return tuple(map(int, listed.split(","))) if listed else tuple(range(int(first), int(last) + 1))
+
+
+class _Progress:
+    """Tells after every unit what was done and how long the rest will take: one line, written over on a terminal."""
+
+    def __init__(self, units, todo):
+        self._done, self._total = len(units) - len(todo), len(units)
+        self._images, self._left = 0, sum(len(unit.category.samples) for unit in todo)
+        self._started = time.perf_counter()
+
+    def __call__(self, unit):
+        self._done += 1
+        self._images += len(unit.category.samples)
+        self._left -= len(unit.category.samples)
+        pace = self._images / (time.perf_counter() - self._started)  # images a second, of every engine together
+        left = (
+            f"{self._left / pace:.0f} s left" if self._left < 120 * pace else f"{self._left / pace / 60:.0f} min left"
+        )
+        line = f"{self._done}/{self._total}  {unit}  {pace:.1f} images/s  {left}"
+        terminal = sys.stderr.isatty()
+        end = "" if terminal and self._left else "\n"
+        print(f"\r\x1b[2K{line}" if terminal else line, end=end, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""What each part of our method is worth: the same method with one part taken out, behind the same interface."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+
+from ..baselines.method import Resources, state_probability
+from ..baselines.ours import FittedDetector, Ours
+
+NOTHING_BESIDE = Resources()
+
+
+class Prototype:
+    """Instead of the FNN: CLIP's own rule, the softmax over the cosines to the mean text vector of either state.
+
+    Args:
+        text_vectors: (1 + adjectives, K, d) of all prompts, the normal ones first, l2-normalised.
+        scale: the backbone's logit scale.
+    """
+
+    def __init__(self, text_vectors: torch.Tensor, scale: float):
+        means = torch.stack([text_vectors[0].mean(0), text_vectors[1:].flatten(0, 1).mean(0)])  # (2, d)
+        self._states, self._scale = F.normalize(means, dim=-1), scale
+
+    def probability(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Probability of the abnormal state (...) in [0, 1] of vectors (..., d) of unit length; 0.5 is neutral."""
+        return state_probability(vectors, self._states, self._scale)
+
+
+class Ablated(Ours):
+    """Our method with other values in its recipe: a weight of 0 takes a part out."""
+
+    source = "an ablation of our own method"
+    changes: ClassVar[dict] = {}
+
+    def __init__(self, backbone, resources: Resources = NOTHING_BESIDE):
+        super().__init__(backbone, replace(resources, recipe=replace(resources.recipe, **self.changes)))
+
+
+class WithoutDiversity(Ablated):
+    name, title = "ours-no-diversity", "without diversity"
+    faithful = "Nothing spreads the prompts' text vectors; the other losses still move the words."
+    changes = {"diversity_weight": 0.0}
+
+
+class WithoutMixture(Ablated):
+    name, title = "ours-no-mixture", "without mixture guidance"
+    faithful = "The distribution words are neither pulled to mixtures of sentences that name shifts nor pushed apart."
+    changes = {"knowledge_weight": 0.0, "groups_weight": 0.0}
+
+
+class WithoutGuard(Ablated):
+    name, title = "ours-no-guard", "without semantic guard"
+    faithful = "Nothing holds a prompt nearer to its own state than to the other."
+    changes = {"guard_weight": 0.0}
+
+
+class WithoutNoise(Ablated):
+    name, title = "ours-no-noise", "without noise copies"
+    faithful = "The FNN is trained on the text vectors themselves, not on turned copies of them."
+    changes = {"noise_angle": 0.0}
+
+
+class WithPrototype(Ablated):
+    name, title = "ours-prototype", "prototype instead of FNN"
+    faithful = "The learned prompts' mean text vectors and CLIP's softmax over cosines instead of the trained network."
+
+    def fit(self, product: str, seed: int = 0) -> FittedDetector:
+        fitted = super().fit(product, seed)
+        fitted.detector.classifier = Prototype(fitted.detector.text_vectors, self.backbone.logit_scale)
+        return fitted
+
+
+ABLATIONS = {
+    method.name: method for method in (WithoutDiversity, WithoutMixture, WithoutGuard, WithoutNoise, WithPrototype)
+}
