@@ -1,19 +1,35 @@
-"""The page on loopback, in this process, for the tests that use it from outside."""
+"""The page on loopback, in this process, and the hands of its visitors, for the tests that use it from outside."""
 
 import socket
 from contextlib import contextmanager
+
+from playwright.sync_api import Locator, Page
 
 import app
 
 
 @contextmanager
-def serving(backbone):
-    """The address of the page over a backbone."""
+def serving(backbone, **options):
+    """The address of the page over a backbone; the options are those of `app.launch`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     demo = app.create_demo(backbone)
     try:
-        yield app.launch(demo, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True)
+        options = {"server_name": "127.0.0.1", "server_port": port, "prevent_thread_lock": True, "quiet": True, **options}
+        yield app.launch(demo, **options)
     finally:
         demo.close(verbose=False)
+
+
+def scale(page: Page, card: str) -> Locator:
+    """The scale of a card: its style holds the score to four digits."""
+    return page.locator(f"#{card} .scale")
+
+
+def file_input(page: Page, button: str) -> Locator:
+    return page.locator(f"#{button}").locator("xpath=preceding-sibling::input[@type='file'][1]")
+
+
+def press(page: Page, kind: str, keys: str) -> None:
+    page.locator(f"#severity-{kind} input[type=range]").press(keys)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from zsad_core import Detector, Recipe, corrupt
 from zsad_core.corruptions import KINDS
-from zsad_core.embedded.evaluate import mean_cosine, text_space
+from zsad_core.embedded.text_space import mean_cosine, text_space
 
 ASSETS = Path(__file__).parent.parent / "assets"
 SAMPLES = json.loads((ASSETS / "samples" / "index.json").read_text())
@@ -76,7 +76,7 @@ def test_a_name_it_never_read_works_through_the_state_words(embedded):
 
 def test_the_text_space_has_not_collapsed(embedded):
     """A prototype gave every product the same vector, and all methods the same score (mean |cos| 1.00)."""
-    figures = text_space(embedded)
+    figures = text_space(embedded.text_vectors)
     assert figures["50 products, mean |cos|"] <= 0.6
     assert figures["2,000 mixed prompts, effective rank"] >= 10
 

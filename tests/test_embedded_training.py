@@ -1,140 +1,24 @@
 """The embedded backbone's data, words, objective and file format, on small made-up pictures."""
 
 import random
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from zsad_core.embedded import towers
-from zsad_core.embedded.captions import CONDITIONS, DAMAGE, imagenet_names, product_names
-from zsad_core.embedded.conditions import APPLY, photograph
-from zsad_core.embedded.damage import PAINTERS, Canvas
+from zsad_core.embedded import ablation, real_images, towers
+from zsad_core.embedded.captions import CONDITIONS, DAMAGE
+from zsad_core.embedded.held_out import figures, read_held_out
+from zsad_core.embedded.learner import Training
 from zsad_core.embedded.objective import losses, say
-from zsad_core.embedded.pairs import Photographs, Renders, TrainingPairs, rendered_kind
+from zsad_core.embedded.pairs import TrainingPairs, collate
+from zsad_core.embedded.renders import Renders
 from zsad_core.errors import InputError
 
 SIZE = 64
-
-
-@pytest.fixture(scope="module")
-def picture_folder(tmp_path_factory):
-    """Two surfaces and one product on a transparent ground, with a caption beside it."""
-    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
-    for name in ("wood_01.png", "brick-wall.png"):
-        Image.fromarray(rng.integers(0, 255, (150, 150, 3), dtype=np.uint8)).save(folder / name)
-    cutout = np.zeros((120, 120, 4), np.uint8)
-    cutout[20:100, 20:100] = (200, 60, 40, 255)
-    Image.fromarray(cutout).save(folder / "thing.png")
-    (folder / "thing.txt").write_text("A red box. It is red.\n")
-    (folder / "broken.png").write_text("not a picture")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def render_folder(tmp_path_factory):
-    """A folder in the factory's layout: 24 flat pairs of two families with a dark square as damage."""
-    folder = tmp_path_factory.mktemp("renders")
-    rows = ["pair,product,damage,seed,part"]
-    for family in ("washer", "coin"):
-        (folder / family).mkdir()
-        for number in range(12):
-            intact = np.full((96, 96, 3), 150, np.uint8)
-            damaged, mask = intact.copy(), np.zeros((96, 96), np.uint8)
-            damaged[30:60, 40:70], mask[30:60, 40:70] = 20, 255
-            stem = folder / family / f"{number:04d}"
-            Image.fromarray(intact).save(f"{stem}_intact.jpg")
-            Image.fromarray(damaged).save(f"{stem}_damaged.jpg")
-            Image.fromarray(mask).save(f"{stem}_mask.png")
-            rows.append(f"{family}/{number:04d},{family},chunk,{number},0")
-    (folder / "index.csv").write_text("\n".join(rows) + "\n")
-    return folder
-
-
-def canvas(kind_seed):
-    rng = np.random.default_rng(kind_seed)
-    ramp = np.linspace(60, 200, SIZE, dtype=np.float32)
-    pixels = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], 128.0), axis=2).astype(np.float32)
-    pixels += rng.normal(0, 6, pixels.shape).astype(np.float32)
-    product = np.zeros((SIZE, SIZE), np.float32)
-    product[8:56, 8:56] = 1
-    return Canvas(pixels, product, np.full_like(pixels, 240.0), pixels[::-1, ::-1].copy(), (32, 32), 0.03, rng)
-
-
-@pytest.mark.parametrize("painter", [function for functions in PAINTERS.values() for function in functions])
-def test_damage_changes_the_picture_near_its_centre_and_not_far_away(painter):
-    changed = np.zeros((SIZE, SIZE))
-    for seed in range(20):
-        before = canvas(seed)
-        original = before.pixels.copy()
-        changed += np.abs(painter(before) - original).mean(axis=2) > 9
-        assert np.array_equal(before.pixels, original), "the intact picture must stay as it was"
-    assert changed[24:40, 24:40].mean() > 2 * changed[:8].mean()
-    assert changed.sum() > 0
-
-
-def test_every_kind_of_damage_has_words_and_painters():
-    assert set(PAINTERS) == set(DAMAGE)
-    assert {
-        rendered_kind(name) for name in ("chunk", "dent", "stain", "fibre", "cut", "split", "hole", "print_smear")
-    } == set(DAMAGE)
-
-
-@pytest.mark.parametrize("condition", APPLY)
-def test_a_condition_is_strong_enough_to_be_named(condition):
-    rng = np.random.default_rng(0)
-    scene = np.kron(rng.integers(40, 200, (8, 8, 3)), np.ones((8, 8, 1))).astype(np.float32)
-    shown = [np.clip(APPLY[condition](scene.copy(), rng), 0, 255) for _ in range(10)]
-    brightness = np.mean([x.mean() for x in shown]) - scene.mean()
-    contrast = np.mean([x.std() for x in shown]) / scene.std()
-    detail = np.mean([np.abs(np.diff(x, axis=1)).mean() for x in shown]) / np.abs(np.diff(scene, axis=1)).mean()
-    assert {
-        "bright": brightness > 30,
-        "dark": brightness < -40,
-        "low contrast": contrast < 0.5,
-        "noisy": detail > 1.3,
-        "blurry": detail < 0.9,
-    }[condition]
-
-
-def test_a_picture_is_photographed_the_same_way_under_the_same_seed():
-    scene = np.random.default_rng(1).integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)
-    first, second, other = (photograph(scene, np.random.default_rng(seed)) for seed in (5, 5, 6))
-    assert np.array_equal(first[0], second[0]) and first[1] == second[1] in CONDITIONS
-    assert not np.array_equal(first[0], other[0])
-
-
-def test_photographs_are_named_by_their_captions_and_bad_files_are_passed_over(picture_folder):
-    found = Photographs([picture_folder])
-    assert [name for _, name in found.products] == ["red box"]
-    assert sorted(name for _, name in found.surfaces) == ["brick wall", "wood"]
-
-
-def test_held_out_renders_never_train(render_folder):
-    training, held_out = Renders(render_folder), Renders(render_folder, held_out=True)
-    pairs = [{row["pair"] for row in renders.rows} for renders in (training, held_out)]
-    assert not pairs[0] & pairs[1] and len(pairs[0] | pairs[1]) == 24
-    assert {row["product"] for row in training.rows} == {"washer"}
-
-
-def test_the_stream_of_pairs_is_fixed_by_the_seed_and_masks_fit_the_damage(render_folder, picture_folder):
-    def stream(seed):
-        return iter(TrainingPairs(Renders(render_folder), Photographs([picture_folder]), SIZE, seed, 0.5))
-
-    first, again, other = ([next(pairs) for _ in range(6)] for pairs in (stream(3), stream(3), stream(4)))
-    assert all(torch.equal(a["images"], b["images"]) for a, b in zip(first, again))
-    assert not all(torch.equal(a["images"], b["images"]) for a, b in zip(first, other))
-    assert all(0 < pair["mask"].mean() < 1 for pair in first)
-    assert {pair["product"] for pair in first} <= {"washer", "red box", "wood", "brick wall"}
-
-
-def test_names_are_words_a_person_would_say():
-    names = imagenet_names()
-    assert len(names) == 1000 and names[0] == "tench" and "nail" in names and "screw" in names
-    assert len(product_names()) > 10_000
 
 
 def test_the_objective_falls_when_vectors_say_what_the_picture_shows():
@@ -143,8 +27,9 @@ def test_the_objective_falls_when_vectors_say_what_the_picture_shows():
     batch = {
         "product": ["screw", "bottle"],
         "kind": ["cracked", "stained"],
-        "mask": torch.zeros(2, 4, 4),
+        "mask": torch.zeros(2, 8, 8),
         "conditions": ["plain", "dark", "noisy", "plain"],
+        "facts": [{"colour": "red"}, {}],
     }
     batch["mask"][:, 1, 1] = 1
     words = say(batch, ["nut"], ["tench", "nail"], rng)
@@ -152,7 +37,7 @@ def test_the_objective_falls_when_vectors_say_what_the_picture_shows():
     directions = text[words.part["taught"]]
     axis = F.normalize((text[words.part["abnormal"]] - text[words.part["normal"]]), dim=1)
     good = F.normalize(torch.cat([-axis, axis]), dim=1)
-    dense = good[:2].repeat(2, 1)[:, :, None, None].repeat(1, 1, 4, 4)
+    dense = good[:2].repeat(2, 1)[:, :, None, None].repeat(1, 1, 8, 8)
     dense[2:, :, 1, 1] = axis
     labels = torch.full((4, 2), 0.5)
     right, watched = losses(good, dense, text, words, batch, 10.0, labels, directions)
@@ -160,6 +45,178 @@ def test_the_objective_falls_when_vectors_say_what_the_picture_shows():
     assert watched["state"] == watched["ranking"] == 1
     for term in ("state", "ranking", "focal", "dice", "peak"):
         assert right[term] < wrong[term], term
+
+
+def test_the_kind_is_asked_of_the_image_and_of_the_damaged_place_alone():
+    batch = {
+        "product": ["screw"],
+        "kind": ["stained"],
+        "mask": torch.zeros(1, 8, 8),
+        "conditions": ["plain", "plain"],
+        "facts": [{}],
+    }
+    batch["mask"][:, 2, 3] = 1
+    words = say(batch, ["nut"], ["tench", "nail"], random.Random(0))
+    text = F.normalize(torch.randn(len(words.sentences), 32, generator=torch.Generator().manual_seed(0)), dim=1)
+    kinds = text[words.part["kinds"]].view(-1, len(DAMAGE), 32)
+    stained, cracked = (F.normalize(kinds[:, list(DAMAGE).index(k)].sum(0), dim=0) for k in ("stained", "cracked"))
+    dense = cracked[None, :, None, None].repeat(2, 1, 8, 8)
+    dense[1, :, 2, 3] = stained
+    image = torch.stack([cracked, stained])
+    directions, labels = text[words.part["taught"]], torch.full((2, 2), 0.5)
+    _, watched = losses(image, dense, text, words, batch, 10.0, labels, directions)
+    assert watched["kind"] == watched["place"] == 1
+    dense[1, :, 2, 3] = cracked
+    _, watched = losses(image, dense, text, words, batch, 10.0, labels, directions)
+    assert watched["kind"] == 1 and watched["place"] == 0
+
+
+def test_a_caption_that_says_more_is_true_of_fewer_pictures():
+    batch = {
+        "product": ["nut"] * 4,
+        "kind": ["stained"] * 4,
+        "conditions": ["plain"] * 8,
+        "facts": [{"colour": "red"}, {"colour": "red"}, {"colour": "blue"}, {}],
+    }
+    for seed in range(5):
+        words = say(batch, ["nut"], ["tench"], random.Random(seed))
+        captions = words.sentences[words.part["captions"]]
+        for column, sentence in enumerate(captions):
+            said = next((colour for colour in ("red", "blue") if f" {colour} nut" in f" {sentence}"), None)
+            same_state = [row // 4 == column // 4 for row in range(8)]
+            expected = [
+                same and (said is None or batch["facts"][row % 4].get("colour") == said)
+                for row, same in enumerate(same_state)
+            ]
+            assert words.true_of[:, column].tolist() == expected, sentence
+
+
+TINY = towers.Architecture(dim=16, image_size=64, head_width=8, text_width=24, text_layers=1, context_length=32)
+
+
+class FakeTeacher:
+    """Features that show the picture's brightness, so that there is something to learn, without a trunk."""
+
+    classes = F.normalize(torch.randn(1000, 40, generator=torch.Generator().manual_seed(0)), dim=1)
+
+    def __call__(self, images):
+        grey = images.float().mean(1, keepdim=True) / 255
+        features = [F.adaptive_avg_pool2d(grey, side).repeat(1, n, 1, 1) for side, n in ((8, 72), (4, 120), (2, 352))]
+        return features, torch.full((len(images), 1000), 1e-3)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("merges")
+    towers.write_merges(folder)
+    return towers.build_tokenizer(TINY, folder)
+
+
+def learn(training, folder, steps):
+    teacher, stream = FakeTeacher(), iter(TrainingPairs(Renders([folder]), None, SIZE, 0, 1.0))
+    for _ in range(steps):
+        batch = collate(list(islice(stream, 2)))
+        training.step(batch, *teacher(batch["images"]))
+    return training
+
+
+def test_training_is_fixed_by_its_seed_and_goes_on_where_it_was_saved(render_folder, tokenizer):
+    with torch.random.fork_rng():
+        first, again = (
+            learn(Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=3), render_folder, 2) for _ in range(2)
+        )
+        resumed = Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=3)
+    weights = first.learner.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in again.learner.state_dict().items())
+    resumed.load_state(first.state())
+    assert resumed.done == 2
+    assert all(torch.equal(weights[name], tensor) for name, tensor in resumed.learner.state_dict().items())
+    learn(resumed, render_folder, 1)
+    assert not torch.equal(weights["head.patch.weight"], resumed.learner.head.patch.weight)
+
+
+def test_training_starts_from_shipped_weights_or_a_checkpoint(render_folder, tokenizer, tmp_path):
+    with torch.random.fork_rng():
+        old = learn(Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=1), render_folder, 2)
+        from_folder, from_checkpoint = (Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=2) for _ in range(2))
+        tower = towers.ImageTower(TINY)
+    tower.head = old.average.head
+    towers.save(tmp_path / "weights", TINY, old.average.text, tower, old.average.log_scale)
+    torch.save(old.state(), tmp_path / "checkpoint.pt")
+    assert from_folder.start_from(tmp_path / "weights") == ["class_directions.weight"]
+    assert from_checkpoint.start_from(tmp_path / "checkpoint.pt") == []
+    sentences = ["a photo of a nail.", "a dark photo of a cracked bottle."]
+    expected = old.encode_text(old.average, sentences)
+    for training in (from_folder, from_checkpoint):
+        assert torch.allclose(training.encode_text(training.learner, sentences), expected, atol=2e-2)
+        assert training.done == 0
+    with pytest.raises(InputError, match="neither"):
+        from_folder.start_from(tmp_path / "nothing.pt")
+
+
+def test_the_ablation_reads_its_features_back_and_leaves_out_what_it_says(named_folder, tokenizer, tmp_path):
+    teacher, made = FakeTeacher(), []
+
+    def stream():
+        made.append(1)
+        for number, pair in enumerate(TrainingPairs(Renders([named_folder]), None, SIZE, 0, 1.0)):
+            yield {**pair, "source": ("renders", "photographs")[number % 2]}
+
+    features = [ablation.Features(tmp_path / "a", {"seed": 0}, stream, 12, teacher, at_once=8) for _ in range(2)][1]
+    assert len(made) == 1 and len(features.pairs) == 12
+    held_out = ablation.Features(
+        tmp_path / "b", {"seed": 0}, lambda: read_held_out([named_folder], 4, size=SIZE), 4, teacher
+    )
+    batch = collate(list(islice(stream(), 12)))
+    expected, _ = teacher(batch["images"])
+    found, _ = features.read(range(12))
+    assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(expected, found))
+    with torch.random.fork_rng():
+        everything, without = (
+            ablation.run(part, features, held_out, TINY, teacher.classes, tokenizer, 3, 4, 0)
+            for part in ((), ("spread",))
+        )
+        with pytest.raises(InputError, match="Without renders only 6"):
+            ablation.run(("renders",), features, held_out, TINY, teacher.classes, tokenizer, 3, 8, 0)
+    assert set(everything) == set(without) and everything != without
+    assert all(any(name.startswith(start) for name in everything) for start in ablation.COLUMNS.values())
+
+
+def test_held_out_figures_are_perfect_for_vectors_that_say_what_is_shown(embedded, named_folder):
+    pairs = list(read_held_out([named_folder], 8))
+
+    def encode(pairs):
+        said = []
+        for pair in pairs:
+            templates = [CONDITIONS[condition][0] for condition in pair["conditions"]]
+            said += [
+                templates[0].format(f"flawless {pair['product']}"),
+                templates[1].format(f"cracked {pair['product']}"),
+            ]
+        image = embedded.text_vectors(said)
+        dense = image[:, None, None].repeat(1, 32, 32, 1)
+        dense[1::2] = image[0::2][:, None, None]
+        for number, pair in enumerate(pairs):
+            mask = F.interpolate(pair["mask"][None, None], size=(32, 32))[0, 0] > 0
+            dense[2 * number + 1][mask] = image[2 * number + 1]
+        return image, dense
+
+    measured = figures(pairs, encode, embedded.text_vectors)
+    assert measured["state, AUROC, families seen"] > 0.95 and measured["pixel AUROC"] > 0.95
+    assert measured["condition, top-1 of 6"] > 0.8 and measured["damaged twin higher"] == 1
+
+
+def test_the_table_of_real_images_averages_the_six_of_the_target_alone():
+    table = {
+        (product, condition): {"ensemble": (value, 0.5)}
+        for product, value in (("bottle", 0.9), ("capsule", 0.7), ("hazelnut", 0.1))
+        for condition in real_images.CONDITIONS
+    }
+    lines = real_images.markdown(table, "ensemble")
+    assert lines[4].startswith("| **mean of 2** | 0.800 / 0.500") or lines[5].startswith(
+        "| **mean of 2** | 0.800 / 0.500"
+    )
+    assert any(line.startswith("| hazelnut (reported only) | 0.100 / 0.500") for line in lines)
 
 
 def test_weights_survive_the_file_and_damaged_files_are_refused(tmp_path):

@@ -1,7 +1,7 @@
 """The words of the training captions: product, state, kind of damage and photographic condition.
 
 A caption says what is in the picture and nothing else: the condition words name the corruption that was really applied,
-the state words the damage that is really there. `caption(product, state, condition, rng)` puts them together.
+the state words the damage that is really there; colour, material and ground are said where the data knows them.
 """
 
 from importlib import resources
@@ -147,3 +147,17 @@ def imagenet_names():
 def caption(product, states, templates, rng):
     """One sentence: a random template of `templates` around a random phrase of `states` around `product`."""
     return rng.choice(templates).format(rng.choice(states).format(product))
+
+
+def describe(product, facts, rng):
+    """Words for a product that say some of what is known of it.
+
+    Args:
+        facts: dict of "colour", "material" and "ground" -> words; what is unknown is left out.
+    Returns:
+        (words for the product, e.g. "red steel washer"; end of the sentence, e.g. " on a wood background"; the facts
+        that were said).
+    """
+    said = {fact: words for fact, words in facts.items() if rng.random() < 0.5}
+    words = " ".join([*(said[fact] for fact in ("colour", "material") if fact in said), product])
+    return words, f" on a {said['ground']} background" if "ground" in said else "", said

@@ -69,8 +69,6 @@ def photograph(pixels, rng):
     x = (x - 128) * rng.uniform(0.8, 1.15) + 128 + rng.uniform(-14, 14)
     if rng.random() < 0.5:
         x = x * rng.uniform(0.86, 1.14, 3).astype(np.float32)
-    if rng.random() < 0.12:
-        x = np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2)
     if rng.random() < 0.35:  # uneven light and soft shadows belong to intact products too
         x = x * (1 + rng.uniform(0.1, 0.5) * (_soft_field(x.shape, rng, int(rng.integers(2, 5)))[..., None] - 0.5))
     x = np.clip(x, 0, 255)

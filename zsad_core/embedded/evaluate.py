@@ -1,198 +1,152 @@
-"""What the embedded backbone has learned: `python -m zsad_core.embedded.evaluate --rendered DIR [--real DIR]`.
+"""What the embedded backbone has learned: `python -m zsad_core.embedded.evaluate --rendered DIR ... [--real DIR]`.
 
 Measures the text space, zero-shot recognition on held-out renders (condition, kind of damage, family, state, place),
-and on real data in MVTec's layout the image and pixel AUROC, clean and under the four corruptions at severity 3, of
-the plain prompt ensemble and of a detector trained by the quick recipe. Prints Markdown.
+what prompt learning does, the sample products, the cost of one image, and on real data in MVTec's layout the image and
+pixel AUROC, clean and under the four corruptions at severity 3. Prints Markdown, the aims beside the figures.
 """
 
 import argparse
+import json
+import statistics
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from sklearn.metrics import roc_auc_score
+from PIL import Image
 
-from ..backbone import load_backbone
-from ..benchmark.datasets import read_mvtec
+from ..backbone import Backbone
 from ..corruptions import KINDS, corrupt
 from ..detector import Detector
-from ..images import read_image
-from ..prompts import ensemble_sentences
-from .captions import ABNORMAL, CONDITIONS, DAMAGE, NEUTRAL, NORMAL
-from .pairs import HELD_OUT_FAMILIES, Renders, finish
+from ..errors import InputError
+from ..recipe import Recipe
+from . import real_images, towers
+from .held_out import held_out_renders
+from .text_space import text_space
 
-PRODUCTS = (
-    "bottle,screw,metal nut,capsule,cable,carpet,leather,tile,wood,zipper,toothbrush,transistor,hazelnut,pill,grid,"
-    "candle,cashew,chewing gum,macaroni,circuit board,pipe fryum,engine blade,cup,plate,gear,washer,spring,bearing,"
-    "glass,mirror,keyboard,shoe,bag,clock,lamp,chair,door,window,car,bicycle,apple,banana,orange,bread,cookie,pizza,"
-    "hammer,knife,pencil,book"
-).split(",")
-SEVERITY = 3
-EVERY = 4  # pixels of a map that count towards the pixel AUROC, one in so many in each direction
-
-
-def mean_cosine(vectors):
-    """Mean |cos| between different rows of unit vectors (N, d)."""
-    cosines = (vectors @ vectors.T).abs()
-    count = len(cosines)
-    return ((cosines.sum() - count) / (count * (count - 1))).item()
-
-
-def effective_rank(vectors):
-    """exp of the entropy of the variance's shares over the principal axes of (N, d) (Roy and Vetterli, 2007)."""
-    share = torch.linalg.svdvals(vectors - vectors.mean(dim=0)) ** 2
-    share = share / share.sum()
-    return torch.exp(-(share * share.clamp(min=1e-12).log()).sum()).item()
+AIMS = {
+    "50 products, mean |cos|": "<= .6",
+    "2,000 mixed prompts, effective rank": ">= 20",
+    "condition, top-1 of 6": ">= .85",
+    "family, top-1": ">= .60",
+    "kind of damage, top-1 of 8, by the image": ">= .45",
+    "mean |cos| of the diversity words, share that is left": "<= .67",
+    "held-back sentences, accuracy": ">= .95",
+    "sample products: damaged above intact, peak inside the mask": ">= 8 of 10",
+    "one image with its map, ms": "<= 60",
+    "one image with its map, against the bare tower": "<= 1.2",
+}
+NAMES = ("metal nut", "bottle", "leather", "coin", "capsule", "zipper", "wine glass", "zorblatt")  # learned in turn
+SAMPLES = towers.ASSETS.parent / "samples"
+TURNS = 15  # measurements of a cost, of which the median counts
 
 
-def text_space(backbone, seed=0):
-    """Figures of the text space: dict of name -> value."""
-    rng = np.random.default_rng(seed)
-    states = NORMAL + ABNORMAL + sum(DAMAGE.values(), ())
-    templates = NEUTRAL + sum(CONDITIONS.values(), ())
-    mixed = [
-        str(rng.choice(templates)).format(str(rng.choice(states)).format(rng.choice(PRODUCTS))) for _ in range(2000)
-    ]
-    vectors = backbone.text_vectors
+def open_backbone(folder=towers.ASSETS):
+    """The embedded backbone with the weights in `folder`."""
+    text_tower, image_tower, tokenizer, logit_scale = towers.load(folder=folder)
+    return Backbone("embedded", text_tower, image_tower, tokenizer, logit_scale)
+
+
+def prompt_learning(backbone, names=NAMES):
+    """What the quick preset does to the prompts of several products, some never read in training: worst and mean."""
+    health = [Detector.fit(backbone, name, recipe=Recipe.quick()).health for name in names]
+    left = [one["mean_cosine_after"] / one["mean_cosine_before"] for one in health]
+    held_back = [one["held_back_accuracy"] for one in health]
     return {
-        "50 products, mean |cos|": mean_cosine(vectors([f"a photo of a {product}." for product in PRODUCTS])),
-        "6 conditions, mean |cos|": mean_cosine(vectors([names[0].format("bottle") for names in CONDITIONS.values()])),
-        "8 kinds of damage, mean |cos|": mean_cosine(
-            vectors([f"a photo of a {names[0].format('bottle')}." for names in DAMAGE.values()])
-        ),
-        "2,000 mixed prompts, effective rank": effective_rank(vectors(mixed)),
+        f"mean |cos| of the diversity words, share that is left, mean of {len(names)} names": np.mean(left),
+        "mean |cos| of the diversity words, share that is left, worst name": max(left),
+        f"held-back sentences, accuracy, mean of {len(names)} names": np.mean(held_back),
+        f"held-back sentences, accuracy, worst name ({names[int(np.argmin(held_back))]})": min(held_back),
     }
 
 
-def class_vectors(backbone, groups):
-    """Mean text vectors (C, d) of C groups of sentences, unit length."""
-    return F.normalize(torch.stack([backbone.text_vectors(group).mean(dim=0) for group in groups]), dim=1)
+def sample_products(backbone, folder=SAMPLES):
+    """The sample products, each with a detector of the quick preset: how many come out right.
 
-
-def ensemble_axis(backbone, product):
-    """Abnormal minus normal mean vector of WinCLIP's prompts (states x templates), (d,)."""
-    normal, abnormal = class_vectors(backbone, ensemble_sentences(product))
-    return abnormal - normal
-
-
-def held_out_renders(backbone, folder, count=300, seed=0):
-    """Zero-shot figures on rendered pairs that training never saw: dict of name -> share right or AUROC."""
-    rng = np.random.default_rng(seed)
-    renders = Renders(folder, held_out=True)
-    chosen = [renders.rows[i] for i in rng.permutation(len(renders))[:count]]
-    unseen = np.array([row["product"] in HELD_OUT_FAMILIES for row in chosen])
-    renders.rows = chosen
-    pairs = [finish(renders.read(number), rng) for number in range(len(renders))]
-    pictures = [image.permute(1, 2, 0).numpy() for pair in pairs for image in pair["images"]]
-    encoded = backbone.encode(pictures)
-    intact, damaged = encoded.image[0::2], encoded.image[1::2]
-
-    products = sorted({pair["product"] for pair in pairs})
-    families = class_vectors(backbone, [[t.format(product) for t in NEUTRAL] for product in products])
-    conditions = class_vectors(
-        backbone, [[t.format(thing) for t in names for thing in ("object", "product")] for names in CONDITIONS.values()]
-    )
-    kinds = class_vectors(
-        backbone,
-        [
-            [f"a photo of a {s.format(thing)}." for s in names for thing in ("object", "product")]
-            for names in DAMAGE.values()
-        ],
-    )
-    own = torch.tensor([products.index(pair["product"]) for pair in pairs])
-    seen_family = torch.from_numpy(~unseen)
-    taken = torch.tensor([list(CONDITIONS).index(c) for pair in pairs for c in pair["conditions"]])
-    kind = torch.tensor([list(DAMAGE).index(pair["kind"]) for pair in pairs])
-    axes = {product: ensemble_axis(backbone, product) for product in products}
-    axis = torch.stack([axes[pair["product"]] for pair in pairs])
-    scores = torch.stack([(intact * axis).sum(1), (damaged * axis).sum(1)], dim=1).numpy()  # (N, 2)
-    maps = torch.einsum("nhwd,nd->nhw", encoded.dense[1::2], axis)
-    masks = torch.stack([pair["mask"] for pair in pairs])
-    masks = F.interpolate(masks[:, None], size=maps.shape[1:], mode="nearest")[:, 0]
-    return {
-        f"family, top-1 of {len(products)}": ((intact @ families.T).argmax(1) == own)[seen_family]
-        .float()
-        .mean()
-        .item(),
-        "condition, top-1 of 6": ((encoded.image @ conditions.T).argmax(1) == taken).float().mean().item(),
-        "kind of damage, top-1 of 8": ((damaged @ kinds.T).argmax(1) == kind).float().mean().item(),
-        "state, AUROC, families seen": roc_auc_score([0, 1] * int((~unseen).sum()), scores[~unseen].ravel()),
-        "state, AUROC, families set aside": roc_auc_score([0, 1] * int(unseen.sum()), scores[unseen].ravel()),
-        "damaged twin higher": float((scores[:, 1] > scores[:, 0]).mean()),
-        "pixel AUROC": roc_auc_score(masks.flatten().int().numpy(), maps.flatten().numpy()),
-    }
-
-
-def real_images(backbone, root, at_least=4, report=print):
-    """Image and pixel AUROC per category and corruption, of the ensemble and of a quick detector.
-
-    Returns:
-        dict of (product, corruption) -> dict of method -> (image AUROC, pixel AUROC or nan).
+    The peak counts as inside the mask within half a position of the map's grid.
     """
-    table = {}
-    for category in read_mvtec(root):
-        labels = np.array([sample.damaged for sample in category.samples])
-        if min((labels == 0).sum(), (labels == 1).sum()) < at_least:
-            continue
-        axis = ensemble_axis(backbone, category.product)
-        detector = Detector.fit(backbone, category.product)
-        pictures = [read_image(sample.path) for sample in category.samples]
-        for kind in ("none", *KINDS):
-            shown = (
-                pictures if kind == "none" else [corrupt(p, kind, SEVERITY, seed) for seed, p in enumerate(pictures)]
-            )
-            encoded = backbone.encode(shown)
-            plain_maps = torch.einsum("nhwd,d->nhw", encoded.dense, axis)
-            seen = detector.inspect_encoded(encoded, [picture.shape[:2] for picture in pictures])
-            scores = {"ensemble": (encoded.image @ axis).numpy(), "detector": np.array([one.score for one in seen])}
-            truth, values = [], {"ensemble": [], "detector": []}
-            for number, sample in enumerate(category.samples):
-                mask = sample.mask(pictures[number].shape[:2])
-                if mask is None:
-                    continue
-                truth.append(mask[::EVERY, ::EVERY].ravel())
-                plain = F.interpolate(plain_maps[number][None, None], size=mask.shape, mode="bilinear")[0, 0].numpy()
-                for name, anomaly_map in (("ensemble", plain), ("detector", seen[number].map)):
-                    values[name].append(anomaly_map[::EVERY, ::EVERY].ravel())
-            truth = np.concatenate(truth)
-            table[category.product, kind] = {
-                name: (
-                    roc_auc_score(labels, scores[name]),
-                    roc_auc_score(truth, np.concatenate(values[name])) if truth.any() else float("nan"),
-                )
-                for name in scores
-            }
-            report(
-                category.product,
-                kind,
-                {name: f"{a:.3f} / {p:.3f}" for name, (a, p) in table[category.product, kind].items()},
-            )
-    return table
+    entries = json.loads((folder / "index.json").read_text())
+    higher, inside, corrupted, missed = [], [], [], []
+    for entry in entries:
+        paths = [folder / entry["folder"] / f"{state}.jpg" for state in ("intact", "damaged")]
+        detector = Detector.fit(backbone, entry["product"])
+        intact, damaged = detector.inspect(paths)
+        mask = np.asarray(Image.open(folder / entry["folder"] / "mask.png").convert("L")) > 127
+        row, column = np.unravel_index(damaged.map.argmax(), damaged.map.shape)
+        near = len(mask) // backbone.grid[0] // 2
+        higher.append(damaged.score > intact.score)
+        inside.append(mask[max(0, row - near) : row + near + 1, max(0, column - near) : column + near + 1].any())
+        for kind in KINDS:
+            good, bad = detector.inspect([corrupt(path, kind, real_images.SEVERITY) for path in paths])
+            corrupted.append(bad.score > good.score)
+        if not (higher[-1] and inside[-1]):
+            missed.append(entry["product"])
+    count = len(entries)
+    return {
+        "sample products: damaged above intact": f"{sum(higher)} of {count}",
+        "sample products: peak inside the mask": f"{sum(inside)} of {count}",
+        "sample products: damaged above intact, peak inside the mask": f"{count - len(missed)} of {count}"
+        + (f" (not {', '.join(missed)})" if missed else ""),
+        "sample products, corrupted: damaged above intact": f"{sum(corrupted)} of {len(corrupted)}",
+    }
+
+
+def cost(backbone):
+    """Milliseconds of one image with its map, and their ratio to the bare image tower, measured in turn."""
+    detector = Detector.fit(backbone, "metal nut")
+    image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+
+    def seconds(action):
+        began = time.perf_counter()
+        action()
+        return time.perf_counter() - began
+
+    taken = [
+        (
+            seconds(lambda: backbone.encode_pixels(backbone.preprocess([image]))),
+            seconds(lambda: detector.inspect(image)),
+        )
+        for _ in range(TURNS)
+    ]
+    return {
+        "one image with its map, ms": 1000 * statistics.median(whole for _, whole in taken),
+        "one image with its map, against the bare tower": statistics.median(whole / bare for bare, whole in taken),
+    }
+
+
+def print_report(backbone, rendered, real=None):
+    """Print every figure as it comes.
+
+    Args:
+        rendered: folders of the factory, of which the held-out share is measured. real: folder in MVTec's layout.
+    """
+    print("| measured | value | aim |\n|---|---|---|")
+    for measure in (
+        lambda: text_space(backbone.text_vectors),
+        lambda: held_out_renders(backbone, rendered),
+        lambda: prompt_learning(backbone),
+        lambda: sample_products(backbone),
+        lambda: cost(backbone),
+    ):
+        for name, value in measure().items():
+            aim = next((aim for start, aim in AIMS.items() if name.startswith(start)), "")
+            print(f"| {name} | {value if isinstance(value, str) else f'{value:.3f}'} | {aim} |", flush=True)
+    if real:
+        table = real_images.real_images(backbone, real, report=lambda line: print(line, file=sys.stderr))
+        for method in real_images.METHODS:
+            print("\n" + "\n".join(real_images.markdown(table, method)), flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m zsad_core.embedded.evaluate", description=__doc__.split("\n")[0])
-    parser.add_argument("--rendered", type=Path, required=True)
-    parser.add_argument("--real", type=Path)
-    parser.add_argument("--backbone", default="embedded")
+    parser.add_argument("--rendered", type=Path, nargs="+", required=True, help="folders of rendered pairs")
+    parser.add_argument("--real", type=Path, help="real images in MVTec's layout")
+    parser.add_argument("--weights", type=Path, default=towers.ASSETS, help="folder that the training wrote")
     arguments = parser.parse_args()
-    backbone = load_backbone(arguments.backbone)
-    print("| measured | value |\n|---|---|")
-    for name, value in {**text_space(backbone), **held_out_renders(backbone, arguments.rendered)}.items():
-        print(f"| {name} | {value:.3f} |", flush=True)
-    if arguments.real:
-        table = real_images(backbone, arguments.real, report=lambda *words: print(*words, flush=True))
-        products = list(dict.fromkeys(product for product, _ in table))
-        kinds = ("none", *KINDS)
-        for method in ("ensemble", "detector"):
-            print(f"\n{method}: image / pixel AUROC\n\n| product | {' | '.join(kinds)} |")
-            print("|---" * (1 + len(kinds)) + "|")
-            for name in products:
-                cells = ("{:.3f} / {:.3f}".format(*table[name, kind][method]) for kind in kinds)
-                print(f"| {name} | {' | '.join(cells)} |")
-            means = (np.mean([table[name, kind][method] for name in products], axis=0) for kind in kinds)
-            print(f"| mean | {' | '.join('{:.3f} / {:.3f}'.format(*mean) for mean in means)} |")
+    try:
+        print_report(open_backbone(arguments.weights), arguments.rendered, arguments.real)
+    except InputError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

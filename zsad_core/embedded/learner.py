@@ -1,0 +1,193 @@
+"""What learns and what teaches: text tower and head on one side, the frozen trunk and its ImageNet classifier on the
+other; and one training of the former, a step at a time, wherever the features come from."""
+
+import copy
+import math
+import random
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from torch import nn
+
+from ..errors import InputError
+from . import towers
+from .captions import imagenet_names, product_names
+from .objective import SHARPEST, TAUGHT_NAMES, WEIGHTS, losses, say
+
+LEARNING_RATE = 1.5e-3
+WARM_UP = 100  # steps
+AVERAGE_DECAY = 0.998  # of the running mean of the weights, which is what ships
+
+
+class Learner(nn.Module):
+    """All that is learned: text tower, head, logit scale, and the matrix that brings ImageNet's class weights along."""
+
+    def __init__(self, architecture, class_width):
+        super().__init__()
+        self.text = towers.build_text_tower(architecture)
+        self.head = towers.Head(architecture.dim, architecture.head_width)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
+        self.class_directions = nn.Linear(class_width, architecture.dim, bias=False)
+
+    def encode_text(self, tokens):
+        """(N, L) token ids -> (N, d) unit vectors; causal, so columns behind the last end of text are cut off."""
+        longest = int(tokens.argmax(dim=1).max()) + 1
+        tokens = tokens[:, :longest]
+        x = self.text.token_embedding(tokens) + self.text.positional_embedding[:longest]  # (N, L, w)
+        x = self.text.transformer(x, attn_mask=self.text.attn_mask[:longest, :longest])
+        x = self.text.ln_final(x)[torch.arange(len(x), device=x.device), tokens.argmax(dim=1)]  # (N, w)
+        return F.normalize(x.float() @ self.text.text_projection, dim=1)
+
+
+class Teacher:
+    """The frozen trunk and the ImageNet classifier it belongs to.
+
+    Attributes:
+        classes: (1000, 1280) unit vectors, the classifier's centred weights.
+    """
+
+    def __init__(self, device):
+        trunk, classifier = towers.load_imagenet_trunk()
+        self.trunk = trunk.to(device, memory_format=torch.channels_last)
+        self.classifier = classifier.to(device)
+        self.mean = torch.tensor(towers.ImageTower.mean, device=device).view(3, 1, 1)
+        self.std = torch.tensor(towers.ImageTower.std, device=device).view(3, 1, 1)
+        weight = classifier.classifier.weight.detach()
+        self.classes = F.normalize(weight - weight.mean(dim=0), dim=1)
+
+    @torch.no_grad()
+    def __call__(self, images):
+        """uint8 (N, 3, S, S) -> features at three strides, class probabilities (N, 1000)."""
+        pixels = (images.to(self.mean.device).float() / 255 - self.mean) / self.std
+        with torch.autocast(pixels.device.type, torch.bfloat16):
+            features = self.trunk(pixels)
+            wide = self.classifier.bn2(self.classifier.conv_head(features[-1]))  # (N, 1280, S/32, S/32)
+            logits = self.classifier.classifier(self.classifier.global_pool(wide))
+        return [feature.float() for feature in features], logits.float().softmax(dim=1)
+
+
+class Training:
+    """One training from pictures' trunk features on; deterministic under a seed.
+
+    Args:
+        classes: (1000, width), as `Teacher.classes`. tokenizer: as `towers.build_tokenizer` gives it.
+        steps: length of the schedule. weights: of the terms of the objective; a term that is missing is left out.
+    Attributes:
+        average: the running mean of the learner, which is what ships.
+        shown: recent mean of each term and each watched share.
+    """
+
+    def __init__(self, architecture, classes, tokenizer, steps, seed, weights=WEIGHTS):
+        torch.manual_seed(seed)
+        self.random, self.seed = random.Random(seed), seed
+        self.classes, self.tokenizer, self.steps, self.weights = classes, tokenizer, steps, weights
+        self.things, self.taught_names = product_names(), imagenet_names()
+        self.device = classes.device
+        self.learner = Learner(architecture, classes.shape[1]).to(self.device)
+        self.average = copy.deepcopy(self.learner).requires_grad_(False)
+        decayed = [weight for weight in self.learner.parameters() if weight.ndim > 1]
+        plain = [weight for weight in self.learner.parameters() if weight.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": 0.03}, {"params": plain, "weight_decay": 0.0}]
+        )
+        self.done, self.shown = 0, {}
+
+    def standardise(self, batches):
+        """Set the head's mean and deviation per channel from a few batches of trunk features."""
+        for level, features in enumerate(zip(*batches)):
+            channels = torch.cat([feature.transpose(0, 1).flatten(1) for feature in features], dim=1)  # (C, N)
+            for head in (self.learner.head, self.average.head):
+                getattr(head, f"mean_{level}").copy_(channels.mean(dim=1))
+                getattr(head, f"deviation_{level}").copy_(channels.std(dim=1) + 1e-3)
+
+    def start_from(self, path):
+        """Take over weights, with a fresh schedule: from a checkpoint, or from a folder that `towers.save` wrote.
+
+        Returns:
+            names of the learner's tensors that the file does not have, or has in another shape; they start afresh.
+        Raises:
+            InputError: it is neither.
+        """
+        path, own = Path(path), self.learner.state_dict()
+        try:
+            if path.is_dir():
+                found = towers.read_trained(path)
+            else:
+                found = torch.load(path, map_location=self.device, weights_only=True)["average"]
+        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+            raise InputError(
+                f"{path.name!r} is neither a checkpoint of the training nor a folder with its weights ({error!r:.80})."
+            ) from error
+        fitting = {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
+        self.learner.load_state_dict(fitting, strict=False)
+        if "class_directions.weight" not in fitting:
+            self._fit_class_directions()
+        self.average.load_state_dict(self.learner.state_dict())
+        return [name for name in own if name not in fitting]
+
+    @torch.no_grad()
+    def _fit_class_directions(self):
+        """The matrix that was not shipped: the one that takes ImageNet's classes closest to those of their names."""
+        names = [f"a photo of a {name}." for name in self.taught_names]
+        vectors = torch.cat([self.encode_text(self.learner, names[i : i + 100]) for i in range(0, len(names), 100)])
+        ridge = 0.1 * torch.eye(self.classes.shape[1], device=self.device)
+        solved = torch.linalg.solve(self.classes.T @ self.classes + ridge, self.classes.T @ vectors)  # (1280, d)
+        self.learner.class_directions.weight.copy_(solved.T)
+
+    def encode_text(self, learner, sentences):
+        """(N, d) unit vectors of sentences."""
+        return learner.encode_text(self.tokenizer(sentences).to(self.device))
+
+    def step(self, batch, features, labels):
+        """Learn from one batch.
+
+        Args:
+            batch: as `pairs.collate` gives it; images are not needed.
+            features: of the 2B pictures, as the trunk gives them. labels: (2B, 1000) the classifier's probabilities.
+        Returns:
+            the logit scale.
+        """
+        likeliest = labels.topk(1, dim=1).indices.flatten().tolist()
+        taught = list(dict.fromkeys(likeliest + self.random.sample(range(1000), TAUGHT_NAMES)))[:TAUGHT_NAMES]
+        words = say(batch, self.things, [self.taught_names[index] for index in taught], self.random)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            image, dense = self.learner.head(*features)
+            text = self.encode_text(self.learner, words.sentences)
+        scale = self.learner.log_scale.exp().clamp(max=SHARPEST)
+        directions = F.normalize(self.learner.class_directions(self.classes[taught]), dim=1)
+        image, dense, text = F.normalize(image.float(), dim=1), dense.float(), text.float()
+        terms, watched = losses(image, dense, text, words, batch, scale, labels[:, taught], directions)
+        loss = sum(weight * terms[name] for name, weight in self.weights.items())
+        for group in self.optimiser.param_groups:
+            group["lr"] = LEARNING_RATE * rate(self.done, self.steps)
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.learner.parameters(), 2.0)
+        self.optimiser.step()
+        self.done += 1
+        decay = min(AVERAGE_DECAY, self.done / (self.done + 9))
+        with torch.no_grad():
+            for mean, weight in zip(self.average.parameters(), self.learner.parameters()):
+                mean.lerp_(weight, 1 - decay)
+            for name, value in [*terms.items(), *((f"{name} right", share) for name, share in watched.items())]:
+                self.shown[name] = 0.98 * self.shown.get(name, float(value)) + 0.02 * float(value)
+        return scale.item()
+
+    def state(self):
+        """Everything that `load_state` needs to go on."""
+        parts = {name: getattr(self, name).state_dict() for name in ("learner", "average", "optimiser")}
+        return {**parts, "step": self.done}
+
+    def load_state(self, saved):
+        """Go on where `state` was taken."""
+        for name in ("learner", "average", "optimiser"):
+            getattr(self, name).load_state_dict(saved[name])
+        self.done = saved["step"]
+        self.random.seed(f"{self.seed} {self.done}")
+
+
+def rate(step, steps):
+    """Share of the learning rate: linear warm-up (a quarter of a short training), then half a cosine down to 2 %."""
+    return min(1.0, (step + 1) / min(WARM_UP, steps / 4)) * (0.51 + 0.49 * math.cos(math.pi * step / steps))
