@@ -14,10 +14,17 @@ import torch  # noqa: E402
 
 from page.about import about  # noqa: E402
 from page.api import Api  # noqa: E402
+from page.batch import BatchView  # noqa: E402
 from page.desk import Desk  # noqa: E402
 from page.inspection import InspectView  # noqa: E402
+from page.mcp import check_mcp, use_server  # noqa: E402
+from page.robustness import RobustnessView  # noqa: E402
+from page.share import ShareView  # noqa: E402
 from page.theme import HEAD, Paper, style  # noqa: E402
+from page.tour import BUTTON, tour_script  # noqa: E402
 from page.training import Runs, TrainView  # noqa: E402
+from page.webcam import LiveView  # noqa: E402
+from page.why import WhyView  # noqa: E402
 from zsad_core.backbone import Backbone, load_backbone  # noqa: E402
 from zsad_core.errors import InputError  # noqa: E402
 
@@ -28,7 +35,7 @@ HOUR = 3600  # seconds
 
 def create_demo(backbone: Backbone, assets: Path = ASSETS) -> gr.Blocks:
     """The page over a backbone; `assets` holds samples/ and detectors/."""
-    desk, runs = Desk(backbone, assets), Runs()
+    desk, runs, sweeps, batches = Desk(backbone, assets), Runs(), Runs(), Runs()
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
         gr.HTML(_header(backbone), elem_id="header")
         with gr.Tabs(elem_id="views"):
@@ -38,27 +45,42 @@ def create_demo(backbone: Backbone, assets: Path = ASSETS) -> gr.Blocks:
                         train = TrainView(desk, runs)
                     with gr.Column(elem_classes="sheet", min_width=320):
                         inspect = InspectView(desk)
+                        with gr.Row(elem_classes="foot"):
+                            why, share = WhyView(desk), ShareView(desk)
                 train.connect(inspect)
+                why.connect(inspect)
+                share.connect(inspect, train)
+            with gr.Tab("Robustness", id="robustness") as tab:
+                RobustnessView(desk, sweeps, inspect, tab)
+            with gr.Tab("Batch", id="batch"):
+                BatchView(desk, batches, inspect)
+            with gr.Tab("Live", id="live"), gr.Column(elem_classes="sheet"):
+                LiveView(desk, inspect)
             with gr.Tab("About", id="about"):
                 gr.HTML(about(backbone))
         Api(desk, runs)
 
         def leave(request: gr.Request):
             runs.forget(request.session_hash)
+            sweeps.forget(request.session_hash)
+            batches.forget(request.session_hash)
 
         demo.unload(leave)
     demo.queue(max_size=64)
     return demo
 
 
-def launch(demo: gr.Blocks, **options) -> str:
-    """Starts the page with the settings it always has, and these; returns its address."""
+def launch(demo: gr.Blocks, mcp: bool = False, **options) -> str:
+    """Starts the page, as an MCP server too if asked for, with the settings it always has; returns its address."""
+    if mcp:
+        use_server()
     return demo.launch(
+        mcp_server=mcp,
         theme=Paper(),
         css=style(),
-        head=HEAD,
+        head=HEAD + tour_script(),
         footer_links=["api"],
-        max_file_size="10mb",
+        max_file_size="200mb",
         state_session_capacity=64,
         **options,
     )[1]
@@ -85,16 +107,20 @@ def main(arguments=None) -> int:
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1; 0.0.0.0 for every one)")
     parser.add_argument("--port", type=int, help="port to listen on (default: 7860)")
     parser.add_argument("--share", action="store_true", help="make a public link through gradio's servers")
+    mcp = os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true"  # as a Space is told
+    parser.add_argument("--mcp", action="store_true", default=mcp, help="offer the named endpoints as MCP tools")
     options = parser.parse_args(arguments)
     host = options.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     port = options.port or int(os.environ.get("GRADIO_SERVER_PORT", 7860))
     try:
+        if options.mcp:
+            check_mcp()
         check_port(host, port)
         backbone = load_with_fallback(options.backbone, options.weights)
         if backbone.name == "embedded":  # small: no faster on two threads, and far slower where the machine is busy
             torch.set_num_threads(1)
         demo = create_demo(backbone)
-        launch(demo, server_name=host, server_port=port, share=options.share)
+        launch(demo, options.mcp, server_name=host, server_port=port, share=options.share)
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
@@ -115,7 +141,7 @@ def check_port(host: str, port: int) -> None:
 
 def _header(backbone: Backbone) -> str:
     note = f'<p class="note">{escape(backbone.note)}</p>' if backbone.note else ""
-    return f"""<header><div><h1>{TITLE}</h1>{note}</div>
+    return f"""<header><div><h1>{TITLE}</h1>{BUTTON}{note}</div>
 <button type="button" id="theme" title="Light or dark" aria-label="Light or dark"
  onclick="document.body.classList.toggle('dark')">◐</button></header>"""
 

@@ -1,4 +1,4 @@
-"""The named endpoints, for `gradio_client` and curl: /train and /inspect."""
+"""The named endpoints, for `gradio_client` and curl: /train, /inspect and /sweep."""
 
 import functools
 from collections.abc import Iterator
@@ -10,11 +10,12 @@ from page.desk import Desk, read_photo
 from page.inspection import detector_file
 from page.training import PRESETS, TRAINING, Runs, recipe_from
 from page.words import in_words
-from zsad_core.corruptions import KINDS
+from zsad_core.corruptions import KINDS, MAX_SEVERITY
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
-from zsad_core.figures import overlay
+from zsad_core.figures import NEUTRAL, overlay, severity_picture
 from zsad_core.recipe import Recipe
+from zsad_core.sweep import CLEAN, Sweep, curves, image_scores, mean_curve
 
 in_plain_words = functools.partial(in_words, show=str)
 
@@ -62,6 +63,20 @@ class Api:
                 ],
                 api_name="inspect",
                 concurrency_id="scoring",
+            )
+            call.click(
+                self.sweep,
+                [
+                    gr.File(label="image"),
+                    product,
+                    gr.File(label="detector"),
+                    gr.Textbox(", ".join(KINDS), label="corruptions", info="by comma"),
+                    gr.Textbox("ours", label="method", info=f"one of {', '.join(desk.methods)}"),
+                    gr.Number(0, label="seed"),
+                ],
+                [gr.JSON(label="scores"), gr.Image(label="chart", format="png")],
+                api_name="sweep",
+                **TRAINING,
             )
 
     @in_plain_words
@@ -116,18 +131,16 @@ class Api:
             image: an image file; a larger one is reduced to 1024 pixels on its longer side first.
             product: its product's name; a detector is trained for it (quick) if there is none yet.
             detector: a detector file from /train, instead of the product's name.
-            brightness, contrast, blur, noise: severities, whole numbers from 0 (not at all) to 5.
+            brightness: severity, a whole number from 0 (not at all) to 5.
+            contrast: severity, likewise.
+            blur: severity, likewise.
+            noise: severity, likewise.
             seed: of the noise.
         Returns:
             Anomaly scores clean and corrupted in [0, 1] (0.5 is neutral), the verdicts in words, and both images with
             their anomaly maps over them.
         """
-        if image is None:
-            raise InputError("There is no image to inspect: give an image file.")
-        pixels = read_photo(image)
-        asked = Detector.load(detector, self.desk.backbone) if detector else self.desk.detector_for(product)
-        if seed is not None and seed == seed // 1:
-            seed = int(seed)
+        pixels, asked, seed = self._image(image), self._detector(product, detector), _whole(seed)
         severities = dict(zip(KINDS, (brightness, contrast, blur, noise), strict=True))
         clean, seen_clean = self.desk.look(asked, pixels)
         corrupted, seen_corrupted = self.desk.look(asked, pixels, severities, seed)
@@ -139,3 +152,64 @@ class Api:
             overlay(clean, seen_clean.map),
             overlay(corrupted, seen_corrupted.map),
         )
+
+    @in_plain_words
+    def sweep(
+        self,
+        image: str,
+        product: str = "metal nut",
+        detector: str | None = None,
+        corruptions: str = ", ".join(KINDS),
+        method: str = "ours",
+        seed: float = 0,
+        request: gr.Request = None,
+    ) -> Iterator[tuple[dict, np.ndarray | None]]:
+        """Scores an image under every corruption at every severity, and streams its progress.
+
+        Args:
+            image: an image file; a larger one is reduced to 1024 pixels on its longer side first.
+            product: its product's name; a detector is trained for it (quick) if there is none yet.
+            detector: a detector file from /train, instead of the product's name.
+            corruptions: kinds, separated by commas: brightness, contrast, blur, noise, gaussian_blur, motion_blur.
+            method: ours, or one it is compared with, such as clip, clip-ac, winclip or rwda.
+            seed: of the noise.
+        Returns:
+            While it goes on: how many images are done, and no chart. At last: product, method, backbone, seed, the
+            neutral score, the score of the clean image, the scores at severity 0 to 5 by corruption, and their mean;
+            and a chart of them.
+        """
+        pixels, asked, seed = self._image(image), self._detector(product, detector), _whole(seed)
+        kinds = list(dict.fromkeys(kind for kind in map(str.strip, str(corruptions).split(",")) if kind))
+        fitted, scores = self.desk.fitted(method, asked), {}
+        sweep = Sweep(self.desk.backbone, pixels, kinds, seed)
+        for places, looks in self.runs.follow(request.session_hash, sweep):
+            scores |= dict(zip(places, image_scores(fitted, looks)))
+            yield {"phase": "sweep", "done": len(scores), "images": len(sweep.places)}, None
+        lines = curves(scores, kinds)
+        summary = {
+            "phase": "done",
+            "product": asked.product,
+            "method": method,
+            "backbone": self.desk.backbone.name,
+            "seed": seed,
+            "neutral": NEUTRAL,
+            "clean": scores[CLEAN],
+            "severities": list(range(MAX_SEVERITY + 1)),
+            "scores": lines,
+            "mean": mean_curve(scores, kinds),
+        }
+        title = f"{asked.product}, {self.desk.methods[method].title}: anomaly score against severity"
+        yield summary, severity_picture(lines, title)
+
+    def _image(self, path: str | None) -> np.ndarray:
+        if path is None:
+            raise InputError("There is no image to inspect: give an image file.")
+        return read_photo(path)
+
+    def _detector(self, product: str, path: str | None) -> Detector:
+        return Detector.load(path, self.desk.backbone) if path else self.desk.detector_for(product)
+
+
+def _whole(seed: float | None) -> int | float | None:
+    """A whole number as an int; anything else as it is, to be refused with a sentence."""
+    return int(seed) if seed is not None and seed == seed // 1 else seed

@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from zsad_core.backbone import Backbone
+from zsad_core.baselines import METHODS, Fitted, Looks, method_named
+from zsad_core.baselines.ours import FittedDetector
 from zsad_core.corruptions import KINDS, corrupt_all
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
@@ -24,6 +26,7 @@ LONGEST = 1024  # pixels; a larger image is reduced to this before anything else
 FIRST = "metal nut"  # the product on the first screen
 KEPT_LOOKS = 12  # images with their encodings, about 4 MB each
 KEPT_DETECTORS = 16
+KEPT_FITTED = 64  # other methods by product: two vectors each, or an FNN
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,16 @@ class Desk:
         backbone: the one backbone of this page.
         samples: by name, the damaged one of each product before the intact one.
         shipped: detectors trained beforehand, by product; at least one.
+        methods: by name, ours first, then in the order of the poster's table.
+        missing: by name, why a method cannot run here; None where it can.
     """
 
     def __init__(self, backbone: Backbone, assets: Path):
         self.backbone = backbone
         self.samples = read_samples(assets / "samples")
-        self._looks = Kept(KEPT_LOOKS)
+        self.methods = {"ours": METHODS["ours"](backbone), **{name: made(backbone) for name, made in METHODS.items()}}
+        self.missing = {name: method.missing() for name, method in self.methods.items()}
+        self._looks, self._fitted = Kept(KEPT_LOOKS), Kept(KEPT_FITTED)
         self._detectors = Kept(KEPT_DETECTORS)
         self.shipped = self._read_shipped(assets / "detectors")
 
@@ -76,25 +83,42 @@ class Desk:
             return self.shipped[product]
         return self._detectors.get(product, lambda: Detector.fit(self.backbone, product))
 
+    def runnable(self, method: str) -> str:
+        """The name of a method, unchanged. Raises InputError where there is none of that name, or it cannot run."""
+        if why := self.missing[method_named(method).name]:
+            raise InputError(why)
+        return method
+
+    def fitted(self, method: str, detector: Detector) -> Fitted:
+        """A method for the product of a detector; ours is that detector. Raises InputError where it cannot run."""
+        if self.runnable(method) == "ours":
+            return FittedDetector(detector)
+        return self._fitted.get((method, detector.product), lambda: self.methods[method].fit(detector.product))
+
     def look(
-        self, detector: Detector, pixels: np.ndarray, severities: Mapping[str, int] | None = None, seed: int = 0
+        self,
+        detector: Detector,
+        pixels: np.ndarray,
+        severities: Mapping[str, int] | None = None,
+        seed: int = 0,
+        method: str = "ours",
     ) -> tuple[np.ndarray, Inspection]:
-        """The image under these corruptions, and what the detector says about it.
+        """The image under these corruptions, and what the detector, or another method in its place, says about it.
 
         Raises:
-            InputError: a severity or seed that cannot be used.
+            InputError: a severity or seed that cannot be used, or a method that cannot run.
         """
+        fitted = self.fitted(method, detector)
+        looks = self.looks(pixels, severities, seed)
+        return looks.images[0], fitted.inspect(looks)[0]
+
+    def looks(self, pixels: np.ndarray, severities: Mapping[str, int] | None = None, seed: int = 0) -> Looks:
+        """The image under these corruptions, with what has been computed of it so far. Raises InputError as `look`."""
         severities = {kind: severity for kind, severity in (severities or {}).items() if severity != 0}
-        digest = hashlib.sha256(pixels).digest()
-
-        def encode():
-            corrupted = corrupt_all(pixels, severities, seed)
-            return corrupted, self.backbone.encode([corrupted])
-
         # What cannot be hashed is no severity, and is refused by corrupt_all.
-        key = (digest, pixels.shape, *(repr(severities.get(kind, 0)) for kind in KINDS), repr(seed))
-        corrupted, encoded = self._looks.get(key, encode)
-        return corrupted, detector.inspect_encoded(encoded, [pixels.shape[:2]])[0]
+        levels = tuple(repr(severities.get(kind, 0)) for kind in KINDS)
+        key = (hashlib.sha256(pixels).digest(), pixels.shape, levels, repr(seed))
+        return self._looks.get(key, lambda: Looks(self.backbone, [corrupt_all(pixels, severities, seed)]))
 
 
 class Kept:

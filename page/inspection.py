@@ -10,6 +10,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from page.desk import LONGEST, Desk, Sample, read_photo
+from page.methods import about_methods, method_switch
 from page.words import in_words
 from zsad_core.corruptions import KINDS, MAX_SEVERITY
 from zsad_core.detector import Detector, Inspection
@@ -20,6 +21,7 @@ KEPT = 8  # detectors that are remembered for a visitor
 FIRST_SEVERITIES = {"contrast": 2}  # on the first screen, so that it shows at once what the page is about
 AT_ONCE = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 SCORING = {"concurrency_id": "scoring", "concurrency_limit": 2, "api_visibility": "private", "show_progress": "hidden"}
+WAITING = {**SCORING, "show_progress": "minimal"}  # what takes over half a second says so; see style.css
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,14 @@ class InspectView:
 
     Attributes:
         detector: the dropdown of detectors; its value is a key of the shipped detectors or of `own`.
+        method: the switch between the methods; its value is a name.
         own: state, the visitor's own detectors as bytes, by key.
+        photo: state, the name of a sample, or a Photo.
+        severities: the four sliders, in the order of KINDS.
+        chosen: the components that say what is scored: detector, own, photo, method and severities.
+        restored: state, changed by whoever has changed the severities for the visitor: the image is scored anew.
+        pictures: the components that `open` gives values for.
+        corrupted: the card that changes with whatever is changed.
         own_detector: the components that `take` gives values for.
     """
 
@@ -46,8 +55,9 @@ class InspectView:
         choice = start.product
 
         self.own = gr.State({})
-        self.photo = gr.State(first)  # the name of a sample, or a Photo
-        shown = gr.State((choice, first))
+        self.photo = gr.State(first)
+        self.restored = gr.State(0)
+        shown = gr.State((choice, first, "ours"))
         with gr.Row(elem_classes="bar"):
             gr.HTML("<h2>Inspect</h2>", elem_classes="heading")
             self.detector = gr.Dropdown(
@@ -58,6 +68,8 @@ class InspectView:
                 filterable=False,
                 scale=3,
             )
+            self.method = method_switch(desk)
+            gr.HTML(about_methods(desk, "methods-inspect"), elem_classes="heading")
             download = gr.DownloadButton(
                 "Download", detector_file(desk.shipped[choice]), size="sm", elem_id="download", scale=0, min_width=90
             )
@@ -67,12 +79,12 @@ class InspectView:
         looks = [desk.look(desk.shipped[choice], start.pixels, levels) for levels in ({}, FIRST_SEVERITIES)]
         with gr.Row(elem_classes="stage", elem_id="stage"):
             clean = gr.HTML(card("Clean", *looks[0], start.description), elem_id="clean")
-            corrupted = gr.HTML(
+            self.corrupted = corrupted = gr.HTML(
                 card(corrupted_title(FIRST_SEVERITIES), *looks[1], start.description, before=looks[0][1]),
                 elem_id="corrupted",
             )
         with gr.Row(elem_classes="sliders"):
-            severities = [
+            self.severities = [
                 gr.Slider(
                     0,
                     MAX_SEVERITY,
@@ -107,7 +119,8 @@ class InspectView:
 
         # The file to download goes with the choice itself: whoever is quick must not get the one before.
         self.own_detector = [self.own, self.detector, download]
-        pictures = [self.photo, strip]
+        self.pictures = pictures = [self.photo, strip]
+        self.chosen = [self.detector, self.own, self.photo, self.method, *self.severities]
         strip.select(self.pick, [self.detector, self.own], [self.detector, *pictures], **SCORING)
         upload.upload(self.open, upload, pictures, **SCORING)
         webcam_button.click(None, js="() => { document.querySelector('#webcam').classList.toggle('open'); }")
@@ -120,12 +133,19 @@ class InspectView:
         # One listener for whatever is changed, and once more for a change meanwhile: no old answer comes last. (A state
         # that is changed outside the queue tells no listener.)
         gr.on(
-            [self.detector.change, self.photo.change, *(slider.release for slider in severities)],
+            [
+                self.detector.change,
+                self.photo.change,
+                self.method.change,
+                self.restored.change,
+                *(slider.release for slider in self.severities),
+            ],
             self.look,
-            [shown, self.detector, self.own, self.photo, *severities],
+            [shown, *self.chosen],
             [shown, clean, corrupted, download],
             trigger_mode="always_last",
-            **SCORING,
+            show_progress_on=[clean, corrupted],
+            **WAITING,
         )
 
     def chosen_detector(self, key: str, own: Mapping[str, bytes]) -> Detector:
@@ -136,18 +156,23 @@ class InspectView:
             return self.desk.shipped[key]
         raise InputError(f"The detector {key!r:.80} is no longer kept here: choose another one, or train it again.")
 
+    def picture(self, photo: str | Photo) -> Sample | Photo:
+        """The image behind the state `photo`."""
+        return photo if isinstance(photo, Photo) else self.desk.samples[photo]
+
     @in_words
-    def look(self, shown, key, own, photo, *severities):
-        """The cards and the file to download; the clean card only where the detector or the image is another one."""
-        detector = self.chosen_detector(key, own)
-        picture = photo if isinstance(photo, Photo) else self.desk.samples[photo]
+    def look(self, shown, key, own, photo, method, *severities):
+        """The cards and the file to download; the clean card only where there is another detector, image or method."""
+        detector, picture = self.chosen_detector(key, own), self.picture(photo)
         severities = dict(zip(KINDS, severities, strict=True))
-        clean = self.desk.look(detector, picture.pixels)
-        corrupted = self.desk.look(detector, picture.pixels, severities)
-        corrupted_card = card(corrupted_title(severities), *corrupted, picture.description, before=clean[1])
-        if shown == (key, photo):
+        clean = self.desk.look(detector, picture.pixels, method=method)
+        corrupted = self.desk.look(detector, picture.pixels, severities, method=method)
+        by = "" if method == "ours" else f" · {self.desk.methods[method].title}"
+        corrupted_card = card(corrupted_title(severities) + by, *corrupted, picture.description, before=clean[1])
+        if shown == (key, photo, method):
             return shown, gr.skip(), corrupted_card, gr.skip()
-        return (key, photo), card("Clean", *clean, picture.description), corrupted_card, detector_file(detector)
+        clean_card = card("Clean" + by, *clean, picture.description)
+        return (key, photo, method), clean_card, corrupted_card, detector_file(detector)
 
     @in_words
     def pick(self, event: gr.EventData, key, own):
@@ -203,13 +228,11 @@ def card(
 ) -> str:
     """A picture with its map, its score on the scale and its verdict, as HTML."""
     score = inspection.score
-    side = "abnormal" if score > inspection.neutral else "normal"
-    state = "undecided" if inspection.verdict == "undecided" else side
     rows, columns = inspection.map.shape
     step = max(1, max(rows, columns) // 256)  # the map is smooth: the browser brings it to size
     change = 0 if before is None else round(score, 2) - round(before.score, 2)  # of the figures as they are shown
     moved = "" if before is None else f'<span class="moved">{change:+.2f} from clean</span>'.replace("-0.", "−0.")
-    return f"""<figure class="card {state}">
+    return f"""<figure class="card {inspection.state}">
 <div class="picture"><div class="frame" style="--ratio: {columns / rows:.4f}">
 <img class="pixels" src="{data_address(pixels)}" alt="{escape(title)}: {escape(description)}">
 <img class="map" src="{data_address(heat(inspection.map[::step, ::step]))}" alt="">

@@ -9,18 +9,22 @@ from zsad_core.figures import scale_gradient
 SANS = ("system-ui", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
-# A slider moved by keys is released as well; an image that is pasted or dropped anywhere is taken as an upload.
+# A slider moved by keys is released as well; an image that is pasted or dropped anywhere is taken as an upload, and
+# where the view Batch is on screen, as many files as there are.
 HEAD = """<script>
 document.addEventListener('keyup', (event) => {
   if (event.target.type === 'range') event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
 });
 const hand_over = (event, files) => {
-  const file = [...(files ?? [])].find((one) => one.type.startsWith('image/'));
-  const input = document.querySelector('#upload')?.parentElement.querySelector('input[type=file]');
-  if (!file || !input) return;
+  const many = document.querySelector('#batch-upload');
+  const button = many?.offsetParent ? many : document.querySelector('#upload');
+  const input = button?.parentElement.querySelector('input[type=file]');
+  const images = [...(files ?? [])].filter((one) => one.type.startsWith('image/'));
+  const taken = button === many ? [...(files ?? [])] : images.slice(0, 1);
+  if (!taken.length || !input || button.disabled) return;
   event.preventDefault();
   const transfer = new DataTransfer();
-  transfer.items.add(file);
+  for (const file of taken) transfer.items.add(file);
   input.files = transfer.files;
   input.dispatchEvent(new Event('change', {bubbles: true}));
 };
@@ -31,8 +35,9 @@ document.addEventListener('drop', (event) => hand_over(event, event.dataTransfer
 
 
 def style() -> str:
-    """The style sheet, with the colour scale of the maps in it."""
-    return Path(__file__).with_name("style.css").read_text() + f":root {{ --scale: {scale_gradient()}; }}"
+    """The style sheets, with the colour scale of the maps in them."""
+    sheets = "".join(path.read_text() for path in sorted(Path(__file__).parent.glob("*.css"), reverse=True))
+    return sheets + f":root {{ --scale: {scale_gradient()}; }}"
 
 
 class Paper(gr.themes.Base):

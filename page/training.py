@@ -28,7 +28,10 @@ FALLING, RISING = ("diversity", "knowledge", "groups", "guard"), ("FNN loss", "t
 
 
 class Runs:
-    """The trainings that run now, by visitor, so that Stop and a closed tab reach their own and no other."""
+    """What runs now, by visitor, so that Stop and a closed tab reach their own and no other.
+
+    A run is a `Training`, a `Sweep`, or whatever else can be iterated over and has `stop()`.
+    """
 
     def __init__(self):
         self._lock, self._runs, self._waiting = threading.Lock(), defaultdict(list), {}
@@ -86,13 +89,20 @@ class TrainView:
             });""",
         )
         with gr.Row(elem_classes="go"):
-            self.preset = gr.Radio(list(PRESETS), value="quick", show_label=False, label="Preset", elem_id="preset")
+            self.preset = gr.Radio(
+                list(PRESETS),
+                value="quick",
+                show_label=False,
+                label="Preset",
+                elem_id="preset",
+                elem_classes="segments",
+            )
             self.train = gr.Button("Train", variant="primary", elem_id="train", min_width=84, scale=0)
             self.stop = gr.Button("Stop", interactive=False, elem_id="stop", min_width=70, scale=0)
         with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
             self.adjectives = gr.Textbox(", ".join(QUICK.adjectives), label="Adjectives for abnormal, by comma")
             with gr.Row():  # a field left empty takes the preset's value, which it shows
-                fields = zip(("Prompts K", "Words of a kind", "Steps"), _shown_values("quick"), strict=True)
+                fields = zip(("Prompts K", "Words of a kind", "Steps"), shown_values("quick"), strict=True)
                 self.numbers = [gr.Number(None, label=label, min_width=80, **shown) for label, shown in fields]
                 self.seed = gr.Number(0, precision=0, label="Seed", min_width=80)
         self.trained = gr.State(None)
@@ -242,10 +252,11 @@ def _chosen_product(event: gr.EventData) -> str:
     return str(event.product)
 
 
-def _shown_values(preset: str) -> list[dict[str, str]]:
+def shown_values(preset: str) -> list[dict[str, str]]:
+    """What the three empty fields of a recipe show: the preset's values."""
     recipe = PRESETS.get(preset, QUICK)
     return [{"placeholder": str(value)} for value in (recipe.prompts, recipe.diversity_words, recipe.steps)]
 
 
 def _placeholders(preset: str) -> list[dict]:
-    return [gr.update(**shown) for shown in _shown_values(preset)]
+    return [gr.update(**shown) for shown in shown_values(preset)]

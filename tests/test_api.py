@@ -6,7 +6,6 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
-from serving import serving
 
 from zsad_core.corruptions import corrupt_all
 from zsad_core.detector import Detector
@@ -15,9 +14,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def client(embedded):
-    with serving(embedded) as address:
-        yield Client(address, verbose=False)
+def client(address):
+    return Client(address, verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +64,44 @@ def test_inspect_with_a_trained_detector_gives_what_the_library_gives(client, tr
 def test_inspect_by_the_name_of_a_shipped_product(client, image):
     scores = client.predict(image, "metal nut", api_name="/inspect")[:2]
     assert scores[0] == scores[1] and 0 <= scores[0] <= 1
+
+
+def test_sweep_gives_the_scores_of_every_severity_and_a_chart(client, image, pixels, embedded):
+    job = client.submit(image, "metal nut", corruptions="noise, blur", seed=5, api_name="/sweep")
+    summary, chart = job.result(timeout=60)
+    assert [progress["done"] for progress, _ in job.outputs() if progress["phase"] == "sweep"] == [7, 11]
+    assert (summary["product"], summary["method"], summary["neutral"]) == ("metal nut", "ours", 0.5)
+    assert list(summary["scores"]) == ["noise", "blur"]
+    inspected = client.predict(image, "metal nut", noise=3, seed=5, api_name="/inspect")
+    assert (summary["clean"], summary["scores"]["noise"][3]) == pytest.approx(inspected[:2], abs=1e-5)
+    assert [row[0] for row in summary["scores"].values()] == [summary["clean"]] * 2
+    assert summary["mean"] == pytest.approx(np.mean(list(summary["scores"].values()), axis=0))
+    assert Image.open(chart).width > 800
+
+
+def test_sweep_through_another_method_gives_other_scores(client, image):
+    ours, clip = (
+        client.predict(image, "metal nut", corruptions="blur", method=method, api_name="/sweep")[0]["scores"]["blur"]
+        for method in ("ours", "clip-ac")
+    )
+    assert len(clip) == 6 and clip != ours
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"corruptions": "fog"}, "corruption 'fog' is not known"),
+        ({"corruptions": " , "}, "no corruption"),
+        ({"method": "magic"}, "no method 'magic'"),
+        ({"method": "maeday"}, "MAEDAY needs the weights"),
+        ({"method": ""}, "no method ''"),
+        ({"image": None}, "no image"),
+        ({"seed": 0.5}, "seed 0.5"),
+    ],
+)
+def test_wrong_sweeps_get_a_sentence(client, image, changes, sentence):
+    with pytest.raises(AppError, match=sentence):
+        client.predict(**{"image": image, "product": "metal nut", **changes}, api_name="/sweep")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +166,7 @@ def test_a_path_on_the_server_is_not_opened(client):
 
 def test_only_the_named_endpoints_are_public_and_they_are_documented(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/train", "/inspect"}
+    assert set(endpoints) == {"/train", "/inspect", "/sweep", "/batch"}
     assert [entry["parameter_name"] for entry in endpoints["/inspect"]["parameters"]][:3] == [
         "image",
         "product",

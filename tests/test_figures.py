@@ -11,11 +11,15 @@ from PIL import Image
 
 from zsad_core.figures import (
     ANOMALY_COLOURS,
+    LINES,
     TextVectorPicture,
+    apart,
     curves,
     data_address,
     heat,
     overlay,
+    severity_chart,
+    severity_picture,
     similarity_picture,
 )
 
@@ -123,6 +127,56 @@ def test_curves_stay_in_their_frame_and_start_at_their_step():
     line = next(part for part in ElementTree.fromstring(svg) if part.get("class") == "line-0")
     columns, rows = zip(*(map(float, point.split(",")) for point in line.get("points").split()), strict=True)
     assert columns == pytest.approx((24, 120, 240)) and rows == pytest.approx((1, height / 2, height - 1))
+
+
+def chart_parts(svg, name):
+    """Lines and labels of a severity chart, by number."""
+    return {
+        part.get("class").split("-")[-1]: part
+        for part in ElementTree.fromstring(svg).iter("g")
+        if part.get("class").startswith(name)
+    }
+
+
+def places(line):
+    return np.array([[float(value) for value in point.split(",")] for point in line[0].get("points").split()])
+
+
+def test_a_severity_chart_is_on_the_fixed_scale_whatever_else_is_in_it():
+    alone = severity_chart({"blur": [0.7, 0.6, 0.5]}, "Ours")
+    beside = severity_chart({"blur": [0.7, 0.6, 0.5], "noise": [0.0] * 6, "contrast": [1.0] * 6}, "Ours")
+    low, middle, high = (places(chart_parts(beside, "line")[number])[2] for number in "102")
+    assert np.array_equal(places(chart_parts(alone, "line")["0"]), places(chart_parts(beside, "line")["0"]))
+    assert middle == pytest.approx((low + high) / 2) and high[1] < low[1]
+    neutral = next(part for part in ElementTree.fromstring(alone) if part.get("class") == "neutral")
+    assert f" {middle[1]:.1f}H" in neutral.get("d")
+
+
+def test_every_line_of_a_severity_chart_is_named_at_its_end_and_told_apart_without_colour():
+    names = [f"method <{number}>" for number in range(8)]
+    svg = severity_chart(dict.fromkeys(names, [0.5] * 6), "By <method>")
+    labels, lines = chart_parts(svg, "label"), chart_parts(svg, "line")
+    assert ["".join(part.itertext()) for part in labels.values()] == [f"{name} 0.50" for name in names]
+    heights = sorted(float(part[1].get("y")) for part in labels.values())
+    assert np.diff(heights).min() >= 19.9 and heights[0] > 0 and heights[-1] < 346
+    assert len({(part[0].get("stroke-dasharray"), part[1].get("d")) for part in lines.values()}) == 8
+
+
+def test_a_severity_chart_can_be_drawn_before_there_is_any_score():
+    assert "line-0" in severity_chart({"blur": []}, "Ours") and "<text" in severity_chart({}, "Ours")
+
+
+def test_the_severity_chart_as_a_picture_shows_its_lines_in_their_colours():
+    pixels = severity_picture({"blur": [0.9] * 6, "noise": [0.1] * 6}, "Ours")
+    for (colour, *_), half in zip(LINES, (slice(0, 360), slice(360, None))):
+        drawn = (pixels == [int(colour[place : place + 2], 16) for place in (1, 3, 5)]).all(axis=2)
+        assert drawn[half].sum() > 1000 and drawn.sum() == drawn[half].sum()
+
+
+def test_labels_are_moved_apart_evenly_and_stay_in_their_range():
+    assert apart([0.5, 0.52, 0.1], 0.1, 0, 1) == pytest.approx([0.46, 0.56, 0.1])
+    assert apart([1.0, 1.0, 1.0], 0.1, 0, 1) == pytest.approx([0.8, 0.9, 1.0])
+    assert apart([], 0.1, 0, 1) == []
 
 
 def test_pictures_for_the_page_are_reduced_and_keep_their_shape(image):

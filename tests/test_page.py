@@ -2,86 +2,15 @@
 
 import base64
 import re
-import shutil
 
-import numpy as np
 import pytest
-from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
-from serving import serving
+from playwright.sync_api import expect
+from serving import file_input, press, scale
 
 from zsad_core.corruptions import KINDS
 from zsad_core.detector import VERDICTS
 
 pytestmark = pytest.mark.slow
-expect.set_options(timeout=30_000)  # only a failure takes so long
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def address(embedded):
-    with serving(embedded) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, address):
-    """A visitor's first screen on a small laptop; nothing may leave the machine, nor any error the console."""
-    page = browser.new_page(viewport={"width": 1366, "height": 768})
-    page.set_default_timeout(20_000)
-    troubles = []
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("request", lambda request: None if _is_local(request.url, address) else troubles.append(request.url))
-    page.goto(address)
-    expect(page.locator("#upload")).to_be_visible()  # the last to be built
-    yield page
-    page.close()
-    assert not troubles
-
-
-@pytest.fixture
-def photo(tmp_path):
-    """A photo of the visitor's own: a disc with a scratch, wider than high."""
-    rows, columns = np.mgrid[:300, :400]
-    pixels = np.full((300, 400, 3), 90, np.uint8)
-    pixels[(rows - 150) ** 2 + (columns - 200) ** 2 < 110**2] = 170
-    pixels[120:180, 198:204] = 20
-    Image.fromarray(pixels).save(tmp_path / "disc.png")
-    return tmp_path / "disc.png"
-
-
-def _is_local(url: str, address: str) -> bool:
-    return url.startswith((address, "data:", "blob:"))
-
-
-def scale(page: Page, card: str):
-    """The scale of a card: its style holds the score to four digits."""
-    return page.locator(f"#{card} .scale")
-
-
-def file_input(page: Page, button: str):
-    return page.locator(f"#{button}").locator("xpath=preceding-sibling::input[@type='file'][1]")
-
-
-def press(page: Page, kind: str, keys: str):
-    page.locator(f"#severity-{kind} input[type=range]").press(keys)
 
 
 def test_the_first_screen_shows_a_scored_sample_before_any_click(page):

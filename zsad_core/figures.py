@@ -8,10 +8,13 @@ import base64
 import io
 from collections import deque
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import numpy as np
 from matplotlib import colormaps
 from PIL import Image
+
+from .corruptions import MAX_SEVERITY
 
 NEUTRAL = 0.5  # the value at which neither state is nearer; see Inspection.neutral
 FADE = 0.1  # the overlay becomes opaque from the neutral point up to this much above it
@@ -22,6 +25,19 @@ SIMILARITY_COLOURS = (colormaps["cividis"](np.arange(256))[:, :3] * 255).round()
 
 TAIL = 5  # positions of a text vector that are still drawn behind it
 REACH = 0.65  # half the width of the picture of text vectors, in units of the joint space
+
+# Lines are told apart by colour (with any colour vision), dashes and markers: colour by day, dashes, matplotlib's name
+# of the marker, and the marker as an SVG path. The page has the same colours, and those by night, in its style sheet.
+LINES = (
+    ("#1f66a8", (), "o", "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"),
+    ("#8a6d1a", (7, 3), "s", "M-4-4h8v8h-8z"),
+    ("#3f7d5a", (2, 3), "^", "M0-5l5 8.5h-10z"),
+    ("#bf4311", (10, 3, 2, 3), "D", "M0-5.5l5.5 5.5-5.5 5.5-5.5-5.5z"),
+    ("#7a4a9e", (4, 4), "v", "M0 5l5-8.5h-10z"),
+    ("#5b6472", (12, 4), "p", "M0-5l5 3.6-1.9 5.9h-6.2l-1.9-5.9z"),
+    ("#a33b6b", (1, 4), "h", "M-5 0l2.5-4.3h5l2.5 4.3-2.5 4.3h-5z"),
+    ("#2b7a85", (6, 2, 1, 2), "x", "M-4-4l8 8M4-4l-8 8"),
+)
 
 
 def overlay(image: np.ndarray, anomaly_map: np.ndarray, opacity: float = 0.7) -> np.ndarray:
@@ -138,12 +154,108 @@ def curves(series: Mapping[str, Sequence[tuple[int, float]]], steps: int, title:
     return _svg(width, height, "curves", title, parts)
 
 
+def severity_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
+    """Scores against severity as SVG, on the fixed scale from 0 to 1 with its neutral line; line n has class "line-n".
+
+    The vertical axis is the colour scale of the maps, and every line is named at its end, with its last score.
+
+    Args:
+        series: up to 8 names -> scores in [0, 1] at severity 0, 1, ...; any number of them, so that a line can grow.
+        title: stands above the lines.
+    """
+    width, height, left, right, top, bottom = 690, 346, 118, 508, 32, 304
+    across = [left + (right - left) * severity / MAX_SEVERITY for severity in range(MAX_SEVERITY + 1)]
+
+    def down(score: float) -> float:
+        return bottom + (top - bottom) * min(max(score, 0), 1)
+
+    layer = heat(np.linspace(0, 1, 21)[None])[0].tolist()
+    stops = "".join(
+        f'<stop offset="{place / 20}" stop-color="rgb({red},{green},{blue})" stop-opacity="{alpha / 255:.2f}"/>'
+        for place, (red, green, blue, alpha) in enumerate(layer)
+    )
+    parts = [
+        f'<defs><linearGradient id="severity-scale" x1="0" y1="1" x2="0" y2="0">{stops}</linearGradient></defs>',
+        f'<rect class="well" x="{left - 20}" y="{top}" width="8" height="{bottom - top}" rx="4"/>',
+        f'<rect fill="url(#severity-scale)" x="{left - 20}" y="{top}" width="8" height="{bottom - top}" rx="4"/>',
+        *(f'<path class="grid" d="M{left} {down(score):.1f}H{right}"/>' for score in (0, 0.25, 0.75, 1)),
+        f'<path class="neutral" d="M{left - 24} {down(NEUTRAL):.1f}H{right}"/>',
+    ]
+    parts.append(f'<text class="caption" x="{left}" y="{top - 13}">{escape(title)}</text>')
+    for score, words in ((1, "1 abnormal"), (NEUTRAL, f"{NEUTRAL} neutral"), (0, "0 normal")):
+        parts.append(f'<text class="axis end" x="{left - 28}" y="{down(score) + 4.5:.1f}">{words}</text>')
+    for severity, x in enumerate(across):
+        parts.append(f'<text class="axis middle" x="{x:.1f}" y="{bottom + 20}">{severity}</text>')
+    parts.append(f'<text class="axis middle" x="{(left + right) / 2}" y="{height - 4}">severity</text>')
+
+    ends = {}
+    for number, (name, scores) in enumerate(series.items()):
+        _, dashes, _, marker = LINES[number]
+        places = [(x, down(score)) for x, score in zip(across, scores)]
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        markers = "".join(f'<path d="{marker}" transform="translate({x:.1f} {y:.1f})"/>' for x, y in places)
+        dashed = f' stroke-dasharray="{" ".join(map(str, dashes))}"' if dashes else ""
+        parts.append(f'<g class="line-{number}"><polyline points="{points}"{dashed}/>{markers}</g>')
+        if places:
+            ends[number] = (*places[-1], name, scores[-1])
+    labels = apart([y for _, y, _, _ in ends.values()], 20, top, bottom)
+    for (number, (x, y, name, score)), label in zip(ends.items(), labels):
+        parts.append(
+            f'<g class="label line-{number}"><path d="M{x + 8:.1f} {y:.1f}L{x + 16:.1f} {label:.1f}"/>'
+            f'<text x="{x + 20:.1f}" y="{label + 5:.1f}">{escape(name)} <tspan>{score:.2f}</tspan></text></g>'
+        )
+    return _svg(width, height, "severity", title, parts)
+
+
+def severity_picture(series: Mapping[str, Sequence[float]], title: str) -> np.ndarray:
+    """The same chart as pixels, (H, W, 3) uint8, for files and slides; arguments as in `severity_chart`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # takes a second that no page needs
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), dpi=160, layout="constrained")
+    axes = figure.subplots()
+    axes.hlines(NEUTRAL, 0, MAX_SEVERITY, color="#5b6472", linewidth=1, zorder=1)
+    axes.text(0, NEUTRAL + 0.01, "neutral", color="#5b6472", fontsize=9)
+    ends = apart([scores[-1] for scores in series.values()], 0.055, 0, 1)
+    for (name, scores), (colour, dashes, marker, _), end in zip(series.items(), LINES, ends):
+        style = {"color": colour, "linewidth": 2.2, "marker": marker, "linestyle": (0, dashes or None)}
+        axes.plot(range(len(scores)), scores, **style)
+        axes.annotate(
+            f"{name} {scores[-1]:.2f}",
+            (len(scores) - 1, end),
+            xytext=(9, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            weight="bold",
+        )
+    axes.set(title=title, xlabel="severity", ylabel="anomaly score", ylim=(0, 1), xlim=(-0.1, MAX_SEVERITY + 1.2))
+    axes.set_xticks(range(MAX_SEVERITY + 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def apart(places: Sequence[float], distance: float, low: float, high: float) -> list[float]:
+    """Places of labels from `low` to `high`, moved to both sides until they are `distance` apart, in their order."""
+    order = np.argsort(places, kind="stable")
+    steps = distance * np.arange(len(order))
+    free = np.array(places, float)[order] - steps
+    upwards, downwards = np.maximum.accumulate(free), np.minimum.accumulate(free[::-1])[::-1]
+    moved = (upwards + downwards) / 2 + steps
+    moved = np.clip(moved, low + steps, high - steps[::-1])
+    result = np.empty_like(moved)
+    result[order] = moved
+    return result.tolist()
+
+
 def _svg(width: int, height: int, name: str, title: str, parts: Sequence[str]) -> str:
     """Colours are left to the page's style sheet, so that the picture follows its light and dark."""
     fit = "none" if name == "curves" else "xMidYMid meet"
     return (
         f'<svg class="{name}" viewBox="0 0 {width} {height}" preserveAspectRatio="{fit}" role="img">'
-        f"<title>{title}</title>{''.join(parts)}</svg>"
+        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
 
 

@@ -1,0 +1,173 @@
+"""The result of a batch as HTML: figures, histogram, table, and what was skipped."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from zsad_core.archives import MAX_ENTRY, MAX_IMAGES, NORMAL_FOLDERS, Skipped
+from zsad_core.batch import QUANTILE, BatchProgress, BatchScoring, Row, auroc
+from zsad_core.detector import Inspection
+
+BINS = 20  # of the histogram, so that the neutral point and the verdicts' ends are edges
+SHOWN = 12  # rows while a batch is running
+SHOWN_SKIPPED = 100
+MARKS = {False: "● normal", True: "▲ damaged", None: ""}
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A batch that was scored, or is being.
+
+    Attributes:
+        detector: the key of its detector in the dropdown.
+        rows: list of `Row`, in the order of the images.
+        seconds: spent. overlays: the path of the zip of overlays.
+    """
+
+    detector: str
+    rows: list[Row]
+    images_per_second: float
+    overlays: str
+
+    @classmethod
+    def of(cls, scoring: BatchScoring, detector: str, progress: BatchProgress) -> "Result":
+        rate = progress.done / progress.seconds if progress.seconds else 0.0
+        return cls(detector, scoring.rows, rate, str(scoring.overlays))
+
+
+def detector_line(name: str) -> str:
+    return f"<p>Scored by <b>{name}</b>, as chosen in Train and inspect.</p>"
+
+
+def drop_label() -> str:
+    return "Drop images or a zip here,\nor choose them"
+
+
+def resting() -> str:
+    """What is taken, before anything was given."""
+    *others, last = NORMAL_FOLDERS
+    return f"""<p class="hint">Up to {MAX_IMAGES:,} images at a time, of up to {MAX_ENTRY >> 20} MB each in a zip of up
+to 200 MB. What is no image is named and left out. If a zip has folders named {", ".join(others)} or {last}, these are
+normal and all others damaged, and the result has an AUROC.</p>"""
+
+
+def status(progress: BatchProgress, skipped: Sequence[Skipped] = (), what: str = "Scoring", ended: bool = False) -> str:
+    """How far it is; at the end what was skipped, and why."""
+    stopped = ended and progress.done < progress.total
+    title = ("Stopped and kept" if stopped else "Done") if ended else what
+    left = "" if ended or not progress.done else f"{progress.seconds_left:.0f} s left"
+    share = 1 if ended else progress.done / max(progress.total, 1)
+    return f"""<div class="status"><b>{title}</b><span>{progress.done:,} of {progress.total:,} images</span>
+<span class="left">{left}</span><progress value="{share:.3f}" max="1" aria-label="{title}"></progress></div>
+{_skipped(skipped)}"""
+
+
+def _skipped(skipped: Sequence[Skipped]) -> str:
+    if not skipped:
+        return ""
+    items = "".join(f"<li><b>{escape(one.name)}</b> {escape(one.reason)}</li>" for one in skipped[:SHOWN_SKIPPED])
+    more = f"<li>and {len(skipped) - SHOWN_SKIPPED:,} more</li>" if len(skipped) > SHOWN_SKIPPED else ""
+    files = "1 file was" if len(skipped) == 1 else f"{len(skipped):,} files were"
+    return f"<details class='skipped'><summary>{files} left out</summary><ul>{items}{more}</ul></details>"
+
+
+def threshold_panel(threshold: float = Inspection.neutral, images: int = 0) -> str:
+    """Where the threshold comes from: from nothing, or from so many of the visitor's own normal images."""
+    origin = (
+        f"from <b>{images:,} normal {'image' if images == 1 else 'images'} of yours</b>: at least {QUANTILE:.0%} of "
+        "them score at or under it. It holds for this detector only."
+        if images
+        else "the neutral point: <b>no image was used</b>."
+    )
+    return f"""<div class="health"><b>{threshold:.2f}</b><span>{origin}</span></div>
+<p class="hint">Everything here is zero-shot, and the detector stays as it is. Calibration is the one thing that uses
+images: it puts the threshold where {QUANTILE:.0%} of your good parts pass.</p>"""
+
+
+def nothing_yet() -> str:
+    return """<p class="nothing">Nothing scored yet. Give the page a folder’s worth of images: the highest scores come
+first, with their maps, a histogram, a table to download, and the images with the maps over them.</p>"""
+
+
+def report(result: Result, threshold: float, running: bool = False) -> str:
+    """Figures, histogram and table; while it is running, the highest so far."""
+    rows = sorted(result.rows, key=lambda row: row.score, reverse=True)
+    return f"""{_figures(result, threshold)}{_histogram(rows, threshold)}
+{_table(rows[:SHOWN] if running else rows, threshold, "Highest so far" if running else "")}"""
+
+
+def _figures(result: Result, threshold: float) -> str:
+    over, area = sum(row.score > threshold for row in result.rows), auroc(result.rows)
+    figures = [
+        (f"{len(result.rows):,}", "image" if len(result.rows) == 1 else "images"),
+        (f"{over:,}", f"over the threshold of {threshold:.2f}"),
+        (f"{result.images_per_second:.1f}", "images a second"),
+    ]
+    if area is not None:
+        figures.insert(2, (f"{area:.2f}", "AUROC by the folders’ labels"))
+    shown = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for value, name in figures)
+    return f"<dl class='figures'>{shown}</dl>"
+
+
+def _histogram(rows: Sequence[Row], threshold: float) -> str:
+    """How many images have which score, as SVG over the colour scale; a bar for either label where both are known."""
+    labels = (False, True) if auroc(rows) is not None else (None,)
+    groups = [[row.score for row in rows if label is None or row.entry.damaged is label] for label in labels]
+    counts = [np.histogram(scores, BINS, (0, 1))[0].tolist() for scores in groups]
+    most = max(1, *(max(bins) for bins in counts))
+    width = 0.84 / len(labels)
+    bars = "".join(
+        f'<rect class="{_side(label)}" x="{place + 0.08 + number * width:.3f}" y="{100 - 100 * count / most:.2f}" '
+        f'width="{width:.3f}" height="{100 * count / most:.2f}"/>'
+        for number, (label, bins) in enumerate(zip(labels, counts, strict=True))
+        for place, count in enumerate(bins)
+        if count
+    )
+    legend = "".join(
+        f'<span class="{_side(label)}">{MARKS[label]} {len(scores):,}</span>'
+        for label, scores in zip(labels, groups, strict=True)
+        if label is not None
+    )
+    at = BINS * threshold
+    return f"""<figure class="histogram"><figcaption><span>Scores; the highest bar is {most:,}</span>{legend}
+<span class="at">┆ threshold {threshold:.2f}</span></figcaption>
+<svg viewBox="0 0 {BINS} 100" preserveAspectRatio="none" role="img">
+<title>Histogram of {len(rows):,} anomaly scores from 0 to 1</title>{bars}<path d="M{at:.3f} 0V100"/></svg>
+<p class="scale"><i></i><span>0 normal</span><span>0.5 neutral</span><span>1 abnormal</span></p></figure>"""
+
+
+def _side(label: bool | None) -> str:
+    return {False: "normal", True: "abnormal", None: "unlabelled"}[label]
+
+
+def _table(rows: Sequence[Row], threshold: float, caption: str) -> str:
+    labelled = any(row.entry.damaged is not None for row in rows)
+    headings = [("", ""), ("file", "File"), *([("label", "Folder")] if labelled else []), ("score", "Score")]
+    head = "".join(_heading(key, title, bool(caption)) for key, title in headings)
+    body = "".join(_row(row, threshold, labelled) for row in rows)
+    return f"""<div class="rows" role="region" tabindex="0" aria-label="Scored images">
+<table style="--threshold: {threshold:.4f}"><caption>{caption}</caption><thead><tr>{head}<th>Verdict</th>
+<th>Threshold</th></tr></thead><tbody>{body}</tbody></table></div>"""
+
+
+def _heading(key: str, title: str, fixed: bool) -> str:
+    if not key:
+        return "<th><span class='unseen'>Map</span></th>"
+    if fixed:
+        return f"<th>{title}</th>"
+    order = ' aria-sort="descending"' if key == "score" else ""
+    return f'<th data-sort="{key}"{order}><button type="button">{title}</button></th>'
+
+
+def _row(row: Row, threshold: float, labelled: bool) -> str:
+    name, score = escape(row.entry.name), row.score
+    state = "undecided" if row.verdict == "undecided" else "abnormal" if score > Inspection.neutral else "normal"
+    label = f'<td class="{_side(row.entry.damaged)}">{MARKS[row.entry.damaged]}</td>' if labelled else ""
+    picture = base64.b64encode(row.thumbnail).decode()
+    return f"""<tr data-file="{name}" data-label="{row.entry.label}" data-score="{score:.6f}">
+<td><img src="data:image/jpeg;base64,{picture}" alt="Anomaly map over {name}"></td><td title="{name}">{name}</td>{label}
+<td class="points" style="--at: {score:.4f}"><b>{score:.2f}</b><i></i></td><td class="{state}">{row.verdict}</td>
+<td>{"<b>over</b>" if score > threshold else "under"}</td></tr>"""

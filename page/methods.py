@@ -1,0 +1,31 @@
+"""The methods of the poster's table on the page: the switch between them, and what there is to know of each."""
+
+from html import escape
+
+import gradio as gr
+
+from page.desk import Desk
+
+
+def method_switch(desk: Desk) -> gr.Radio:
+    """A switch between the methods that can run here; its value is a method's name."""
+    choices = [(method.title, name) for name, method in desk.methods.items() if not desk.missing[name]]
+    return gr.Radio(choices, value="ours", show_label=False, label="Method", elem_id="method", elem_classes="segments")
+
+
+def about_methods(desk: Desk, anchor: str) -> str:
+    """A button that opens a list of all methods: source, what is faithful to it, and why one cannot run here."""
+    entries = "".join(
+        f"<dt>{escape(method.title)} <small>{escape(method.source)}</small></dt>"
+        f"<dd>{_missing(desk.missing[name])}{escape(method.faithful)}</dd>"
+        for name, method in desk.methods.items()
+    )
+    return f"""<button type="button" class="ask" popovertarget="{anchor}" aria-label="About the methods"
+ title="About the methods">?</button>
+<div popover id="{anchor}" class="methods" role="dialog" aria-label="About the methods"><h3>The methods</h3>
+<p>Each reads the same image, encoded once by the same backbone; what differs is what is said to it.</p>
+<dl>{entries}</dl></div>"""
+
+
+def _missing(why: str | None) -> str:
+    return f"<b>{escape(why)}</b> " if why else ""

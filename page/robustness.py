@@ -1,0 +1,318 @@
+"""The view Robustness: one image under every corruption at every severity, and through every method."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
+
+import gradio as gr
+
+from page.desk import Desk
+from page.inspection import AT_ONCE, FIRST_SEVERITIES, SCORING, WAITING, InspectView, corrupted_title
+from page.methods import about_methods
+from page.training import TRAINING, Runs
+from page.words import in_words
+from zsad_core.baselines import Fitted
+from zsad_core.corruptions import KINDS, MAX_SEVERITY
+from zsad_core.detector import BATCH, Inspection
+from zsad_core.errors import InputError
+from zsad_core.figures import data_address, heat, severity_chart
+from zsad_core.sweep import CLEAN, Place, Sweep, asks_for_windows, curves, image_scores, mean_curve
+
+SMALL, MAP = 160, 64  # pixels, the longer side of a small picture and of the map over it
+LEVELS = range(MAX_SEVERITY + 1)
+BY_CORRUPTION, BY_METHOD = "by corruption", "by method"
+SCALE = '<p class="scale"><i></i><span>0 normal</span><span>0.5 neutral</span><span>1 abnormal</span></p>'
+
+
+@dataclass(frozen=True, eq=False)
+class Swept:
+    """What a sweep has given so far.
+
+    Attributes:
+        subject: key of the detector and photo, as the view Inspect has them.
+        name: what the image is. ratio: its width by its height.
+        pictures: by place, the image under that corruption as a data address.
+        scores, maps: by method, then by place; a method whose maps take many passes may have scores alone.
+    """
+
+    subject: tuple
+    name: str
+    ratio: float
+    pictures: Mapping[Place, str]
+    scores: Mapping[str, Mapping[Place, float]] = field(default_factory=dict)
+    maps: Mapping[str, Mapping[Place, str]] = field(default_factory=dict)
+
+    def and_also(self, places: Sequence[Place], images, scores: Mapping, maps: Mapping) -> "Swept":
+        """This and another batch: images, and by method scores and maps, in the order of the places."""
+        return replace(
+            self,
+            pictures={**self.pictures, **{place: data_address(image, SMALL) for place, image in zip(places, images)}},
+            scores={name: {**self.scores.get(name, {}), **dict(zip(places, scores[name]))} for name in scores},
+            maps={
+                name: {
+                    **self.maps.get(name, {}),
+                    **{place: data_address(heat(m)) for place, m in zip(places, maps[name])},
+                }
+                for name in maps
+            },
+        )
+
+
+class RobustnessView:
+    """Builds the view inside the current layout, a tab, and wires it to the view whose image and method it takes."""
+
+    def __init__(self, desk: Desk, sweeps: Runs, inspect: InspectView, tab: gr.Tab):
+        self.desk, self.sweeps, self.inspect = desk, sweeps, inspect
+        start = self.at_rest(inspect.detector.value, inspect.photo.value)
+        swept = gr.State(start)
+        with gr.Row(elem_classes="board robust"):
+            with gr.Column(elem_classes="sheet", min_width=320):
+                title = gr.HTML(_title(start), elem_classes="heading")
+                with gr.Row(elem_classes="go"):
+                    run = gr.Button("Run", variant="primary", elem_id="sweep", min_width=84, scale=0)
+                    stop = gr.Button("Stop", interactive=False, elem_id="sweep-stop", min_width=70, scale=0)
+                    by = gr.Radio(
+                        [BY_CORRUPTION, BY_METHOD],
+                        value=BY_CORRUPTION,
+                        show_label=False,
+                        label="Lines of the chart",
+                        elem_id="chart-by",
+                        elem_classes="segments",
+                    )
+                status = gr.HTML(READY, elem_id="sweep-status")
+                chart = gr.HTML(self.chart(start, by.value, "ours"), elem_id="sweep-chart")
+            with gr.Column(elem_classes="sheet", min_width=320):
+                gr.HTML(
+                    f"<h2>Maps <small>press one: Inspect shows it large</small></h2>{SCALE}", elem_classes="heading key"
+                )
+                grid = gr.HTML(self.grid(start, "ours"), elem_id="grid", js_on_load=_on_press("button[data-kind]"))
+        with gr.Column(elem_classes="sheet compare"):
+            gr.HTML(
+                f"<h2>Methods <small>the same image through each; press one for its chart and maps</small></h2>"
+                f"{about_methods(desk, 'methods-compared')}",
+                elem_classes="heading",
+            )
+            cards = gr.HTML(self.cards({}), elem_id="methods", js_on_load=_on_press("button[data-method]"))
+
+        drawn = {"inputs": [swept, by, inspect.method, *inspect.severities], "outputs": [chart, grid], **AT_ONCE}
+        compared = {"inputs": inspect.chosen, "outputs": cards, "trigger_mode": "always_last", **WAITING}
+        tab.select(self.arrive, [swept, by, *inspect.chosen], [swept, title, status, chart, grid], **AT_ONCE)
+        tab.select(self.compare, **compared)
+        by.input(self.draw, **drawn)
+        inspect.method.change(self.draw, **drawn)
+        inspect.method.change(None, inspect.method, js=PRESS_METHOD)
+        cards.select(self.pick_method, None, inspect.method, **AT_ONCE)
+        placed = grid.select(self.pick_place, inspect.restored, [*inspect.severities, inspect.restored], **SCORING)
+        placed.success(self.compare, **compared)
+
+        buttons = [run, stop]
+        running = run.click(self.begin, None, buttons, **AT_ONCE).then(
+            self.run, [by, *inspect.chosen], [swept, title, status, chart, grid], api_visibility="private", **TRAINING
+        )
+        running.success(self.end, None, buttons, **AT_ONCE)
+        running.success(self.draw, **drawn)  # the method may have been switched on the way
+        running.failure(self.end, None, buttons, **AT_ONCE)
+        stop.click(self.halt, None, stop, **AT_ONCE)
+
+    def begin(self, request: gr.Request):
+        self.sweeps.expect(request.session_hash)
+        return gr.update(interactive=False), gr.update(interactive=True)
+
+    def end(self):
+        return gr.update(interactive=True), gr.update(interactive=False)
+
+    def halt(self, request: gr.Request):
+        """Stops this visitor's sweep; what it has seen so far is kept."""
+        self.sweeps.stop(request.session_hash)
+        return gr.update(interactive=False)
+
+    def at_rest(self, key, photo) -> Swept:
+        """Before any sweep: the image as it is."""
+        picture = self.inspect.picture(photo)
+        rows, columns = picture.pixels.shape[:2]
+        return Swept((key, photo), picture.description, columns / rows, {CLEAN: data_address(picture.pixels, SMALL)})
+
+    @in_words
+    def arrive(self, swept, by, key, own, photo, method, *severities):
+        """The tab was opened: a sweep of another image or detector than the one that is chosen now has gone stale."""
+        if swept.subject == (key, photo):
+            return tuple(gr.skip() for _ in range(5))
+        swept = self.at_rest(key, photo)
+        return swept, _title(swept), READY, *self.draw(swept, by, method, *severities)
+
+    @in_words
+    def draw(self, swept, by, method, *severities):
+        return self.chart(swept, by, method), self.grid(swept, method, _place(severities))
+
+    @in_words
+    def run(self, request: gr.Request, by, key, own, photo, method, *severities):
+        """Sweeps, and draws after every batch."""
+        started = time.perf_counter()
+        detector, picture = self.inspect.chosen_detector(key, own), self.inspect.picture(photo)
+        swept = self.at_rest(key, photo)
+
+        def shown(*words) -> tuple:
+            return swept, _title(swept), _status(*words), *self.draw(swept, by, method, *severities)
+
+        yield shown("Asking the methods", detector.product, 0)
+        methods = self.methods(detector)
+        drawn = {name: fitted for name, fitted in methods.items() if name == method or not asks_for_windows(fitted)}
+        sweep = Sweep(self.desk.backbone, picture.pixels, batch_size=1 if asks_for_windows(methods[method]) else BATCH)
+        total = len(sweep.places)
+        for places, looks in self.sweeps.follow(request.session_hash, sweep):
+            looks.sizes = [_small(size) for size in looks.sizes]  # maps no larger than they are shown
+            seen = {name: fitted.inspect(looks) for name, fitted in drawn.items()}
+            scores = {
+                name: [one.score for one in seen[name]] if name in seen else image_scores(fitted, looks)
+                for name, fitted in methods.items()
+            }
+            maps = {name: [one.map for one in inspections] for name, inspections in seen.items()}
+            swept = swept.and_also(places, looks.images, scores, maps)
+            done = len(swept.scores[method])
+            left = (time.perf_counter() - started) * (total / done - 1)
+            yield shown("Sweeping", f"{done} of {total} images", done / total, f"{left:.1f} s left")
+        done = len(swept.scores.get(method, ()))
+        words = "Done" if done == total else "Stopped and kept"
+        yield shown(words, f"{done} of {total} images", done / total, f"{time.perf_counter() - started:.1f} s")
+
+    def methods(self, detector) -> dict[str, Fitted]:
+        """The methods that can run here, for the product of a detector."""
+        return {name: self.desk.fitted(name, detector) for name, why in self.desk.missing.items() if not why}
+
+    def chart(self, swept: Swept, by: str, method: str) -> str:
+        """Scores against severity: of one method by corruption, or of all methods, the mean over the corruptions."""
+        if by == BY_METHOD:
+            series = {self.desk.methods[name].title: mean_curve(scores) for name, scores in swept.scores.items()}
+            return severity_chart(series, "Every method: mean score over the corruptions against severity")
+        title, scores = self.desk.methods[method].title, swept.scores.get(method, {})
+        return severity_chart(curves(scores), f"{title}: score against severity")
+
+    def grid(self, swept: Swept, method: str, chosen: Place | None = None) -> str:
+        """Rows of corruptions, columns of severities."""
+        scores, maps = swept.scores.get(method, {}), swept.maps.get(method, {})
+        heads = "".join(f"<span>{level}</span>" for level in LEVELS)
+        rows = "".join(
+            f"<b>{kind}</b>" + "".join(_cell(swept, scores, maps, (kind, level), chosen) for level in LEVELS)
+            for kind in KINDS
+        )
+        title = self.desk.methods[method].title
+        note = f"<p>{title}’s maps take many passes: Run makes them.</p>" if scores and not maps else ""
+        return f"""<div class="cells" style="--ratio: {swept.ratio:.4f}">
+<span>{escape(title)}</span>{heads}{rows}</div>{note}"""
+
+    @in_words
+    def pick_place(self, event: gr.EventData, restored):
+        """A cell was pressed: the sliders of the view Inspect follow."""
+        kind, level = str(event.kind), str(event.severity)
+        if kind not in KINDS or level not in map(str, LEVELS):
+            raise InputError(f"There is no picture of {kind:.40} {level:.10}: press one of those shown.")
+        return *(int(level) if one == kind else 0 for one in KINDS), restored + 1
+
+    @in_words
+    def pick_method(self, event: gr.EventData):
+        """A card was pressed: chart, grid and the view Inspect go through its method."""
+        return self.desk.runnable(str(event.method))
+
+    @in_words
+    def compare(self, key, own, photo, chosen, *severities) -> Iterator[str]:
+        """The image clean and corrupted through every method; those that take long come last."""
+        detector, picture = self.inspect.chosen_detector(key, own), self.inspect.picture(photo)
+        severities = dict(zip(KINDS, severities, strict=True))
+        methods, looks = self.methods(detector), {}
+        for slow in (False, True):
+            for name, fitted in methods.items():
+                if asks_for_windows(fitted) == slow:
+                    looks[name] = [self.desk.look(detector, picture.pixels, levels, method=name)
+                                   for levels in ({}, severities)]  # fmt: skip
+            yield self.cards(looks, chosen, severities)
+
+    def cards(self, looks: Mapping, chosen: str = "ours", severities: Mapping[str, int] = FIRST_SEVERITIES) -> str:
+        """A card a method, with what it said about the image clean and corrupted as far as that is known."""
+        able = [name for name, why in self.desk.missing.items() if not why]
+        cards = "".join(self._card(name, looks.get(name), name == chosen, severities) for name in able)
+        unable = "".join(
+            f"<dt>{escape(self.desk.methods[name].title)}, not on this page</dt><dd>{escape(why)}</dd>"
+            for name, why in self.desk.missing.items()
+            if why
+        )
+        if not unable:
+            return cards
+        return f"""{cards}<div class="unable" tabindex="0" role="group" aria-label="Methods that cannot run here">
+<dl>{unable}</dl></div>"""
+
+    def _card(self, name: str, looks, pressed: bool, severities: Mapping[str, int]) -> str:
+        title = escape(self.desk.methods[name].title)
+        if looks is None:
+            return f'<div class="asked" aria-busy="true"><b>{title}</b><span>looking …</span></div>'
+        tags = "clean", corrupted_title(severities).removeprefix("Corrupted: ").partition(":")[0].lower()
+        pictures = "".join(
+            f'<span class="seen"><span class="thumb">'
+            f"{_frame(data_address(pixels, SMALL), _heat_address(seen), '')}{_score(seen.score)}</span>{tag}</span>"
+            for tag, (pixels, seen) in zip(tags, looks)
+        )
+        rows, columns = looks[0][1].map.shape
+        return f"""<button type="button" class="asked" data-method="{name}" aria-pressed="{str(pressed).lower()}"
+ style="--ratio: {columns / rows:.4f}"><b>{title}</b>{pictures}</button>"""
+
+
+def _place(severities: Sequence[int]) -> Place | None:
+    """The one place that the sliders stand for, where at most one of them is moved."""
+    moved = [(kind, severity) for kind, severity in zip(KINDS, severities) if severity]
+    return moved[0] if len(moved) == 1 else None
+
+
+def _title(swept: Swept) -> str:
+    return f"<h2>Robustness <small>{escape(swept.name)}</small></h2>"
+
+
+def _status(what: str, detail: str, share: float, aside: str = "") -> str:
+    return f"""<div class="status"><b>{what}</b><span>{escape(detail)}</span><span class="left">{aside}</span>
+<progress value="{share:.3f}" max="1" aria-label="{what}"></progress></div>"""
+
+
+def _cell(swept: Swept, scores: Mapping, maps: Mapping, place: Place, chosen: Place | None) -> str:
+    kind, severity = place
+    seen = place if severity else CLEAN
+    if seen not in swept.pictures:
+        return "<i></i>"
+    score = f"{scores[seen]:.2f}" if seen in scores else "no score yet"
+    return f"""<button type="button" class="thumb" data-kind="{kind}" data-severity="{severity}"
+ aria-pressed="{str(place == chosen).lower()}" aria-label="{kind} {severity}: {score}">
+{_frame(swept.pictures[seen], maps.get(seen), "")}{_score(scores[seen]) if seen in scores else ""}</button>"""
+
+
+def _frame(picture: str, layer: str | None, alt: str) -> str:
+    over = f'<img class="map" src="{layer}" alt="">' if layer else ""
+    return f'<span class="frame"><img class="pixels" src="{picture}" alt="{escape(alt)}">{over}</span>'
+
+
+def _score(score: float) -> str:
+    return f'<span class="pill {Inspection(score, map=None).state}">{score:.2f}</span>'
+
+
+def _small(size: tuple[int, int]) -> tuple[int, int]:
+    shrink = min(1, MAP / max(size))
+    return tuple(max(1, round(side * shrink)) for side in size)
+
+
+def _heat_address(inspection: Inspection) -> str:
+    step = max(1, max(inspection.map.shape) // MAP)
+    return data_address(heat(inspection.map[::step, ::step]))
+
+
+def _on_press(selector: str) -> str:
+    """A script: what is pressed is marked, and its data go to the listeners of `select`."""
+    return f"""element.addEventListener('click', (event) => {{
+  const button = event.target.closest('{selector}');
+  if (!button) return;
+  for (const one of element.querySelectorAll('{selector}')) one.setAttribute('aria-pressed', one === button);
+  trigger('select', {{...button.dataset}});
+}});"""
+
+
+READY = _status("Ready", f"{len(KINDS) * MAX_SEVERITY + 1} images to encode", 0)
+PRESS_METHOD = """(method) => {
+  for (const one of document.querySelectorAll('#methods [data-method]'))
+    one.setAttribute('aria-pressed', one.dataset.method === method);
+}"""

@@ -1,0 +1,41 @@
+"""A short guided tour for a first visitor; it starts from a button, never by itself. See tour.js."""
+
+import json
+from pathlib import Path
+
+BUTTON = '<button type="button" id="tour">Take the tour</button>'
+
+# Where a step points, its title, and what it says.
+STEPS = (
+    (
+        "#product",
+        "Type a product",
+        "Its name is all that is needed: no photo, no label. The chips below are examples.",
+    ),
+    (
+        ".go:has(#train)",
+        "Watch it train",
+        "Press Train. Below, normal and abnormal prompts part while their words spread; in seconds a detector is done.",
+    ),
+    (
+        ".sliders",
+        "Move a slider",
+        "It spoils the right picture as the real world does. The left one stays clean, to compare.",
+    ),
+    (
+        "#corrupted figcaption",
+        "Read the score",
+        "0 is normal, 1 abnormal, 0.5 neutral. A good detector keeps its verdict while the picture gets worse.",
+    ),
+    (
+        "#why",
+        "Ask why",
+        "It opens what the picture came near to, in plain sentences and in the words that were learned.",
+    ),
+)
+
+
+def tour_script() -> str:
+    """The tour for the page's head."""
+    steps = json.dumps([dict(zip(("target", "title", "text"), step, strict=True)) for step in STEPS])
+    return f"<script>{Path(__file__).with_name('tour.js').read_text().replace('STEPS', steps, 1)}</script>"

@@ -1,0 +1,84 @@
+// One frame is on its way at a time: the next is taken from the camera only when the answer is here, so that a slow
+// server drops frames and never lags behind. Runs with `element`, `props`, `trigger` and `watch` of gr.HTML.
+const find = (what) => element.querySelector(what);
+const LONGEST_RUN = 5 * 60 * 1000, PATIENCE = 20 * 1000;  // milliseconds
+const REASONS = {
+  NotAllowedError: 'The camera was not allowed: allow it for this page, by the sign in the address bar, and start again.',
+  NotFoundError: 'There is no camera here: connect one and start again.',
+  NotReadableError: 'The camera is in use by another program: close that and start again.',
+};
+let stream = null, number = 0, sentAt = 0, begun = 0, waiting = null, paces = [];
+const canvas = document.createElement('canvas');
+
+function say(words) { find('[role=status]').textContent = words; }
+
+async function start() {
+  find('button').disabled = true;
+  try {
+    if (!navigator.mediaDevices) throw {name: 'insecure'};
+    stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment'}, audio: false});
+    const video = find('video');
+    video.srcObject = stream;
+    await video.play();
+    find('.frame').style.setProperty('--ratio', video.videoWidth / video.videoHeight);
+  } catch (error) {
+    stop(error.name === 'insecure' ? 'Browsers give the camera only to pages on https or on this very machine.'
+      : REASONS[error.name] ?? 'The camera cannot be opened: check it, and start again.');
+    return;
+  }
+  find('button').disabled = false;
+  find('button').textContent = 'Stop the camera';
+  say('Live. Frames are scored and forgotten.');
+  begun = performance.now();
+  paces = [];
+  send();
+}
+
+function stop(words) {
+  stream?.getTracks().forEach((track) => track.stop());
+  stream = null;
+  clearTimeout(waiting);
+  find('video').srcObject = null;
+  find('.map').removeAttribute('src');
+  find('.tag').hidden = true;
+  find('button').disabled = false;
+  find('button').textContent = 'Start the camera';
+  say(words);
+}
+
+function send() {
+  const video = find('video');
+  if (!stream) return;
+  if (performance.now() - begun > LONGEST_RUN) return stop('Paused after five minutes, to leave room for others.');
+  const factor = Math.min(1, props.longest / Math.max(video.videoWidth, video.videoHeight));
+  [canvas.width, canvas.height] = [Math.round(video.videoWidth * factor), Math.round(video.videoHeight * factor)];
+  canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
+  number += 1;
+  sentAt = performance.now();
+  waiting = setTimeout(() => stop('The server does not answer: start again in a while.'), PATIENCE);
+  trigger('frame', {frame: canvas.toDataURL('image/jpeg', 0.85), number});
+}
+
+watch('value', () => {
+  const answer = props.value || {};
+  if (!stream || answer.number !== number) return;  // stopped meanwhile
+  clearTimeout(waiting);
+  if (answer.sentence) return stop(answer.sentence);
+  const now = performance.now();
+  paces = [...paces, now].filter((time) => now - time < 5000);
+  find('.map').src = answer.map;
+  find('.tag').textContent = `Live: ${answer.product}`;
+  find('.tag').hidden = find('.card').hidden = false;
+  find('.card').className = `card ${answer.state}`;
+  find('.score').textContent = answer.score.toFixed(2);
+  find('.verdict b').textContent = answer.verdict;
+  find('.scale').style.setProperty('--at', answer.score.toFixed(4));
+  const pace = (paces.length - 1) / Math.max(0.001, (now - paces[0]) / 1000);
+  find('.pace').textContent = `${pace.toFixed(1)} frames a second, ${Math.round(now - sentAt)} ms from camera to score`;
+  requestAnimationFrame(send);
+});
+
+const leave = () => { if (stream) stop('The camera was switched off when you left this view.'); };
+find('button').addEventListener('click', () => (stream ? stop('The camera is off.') : start()));
+document.addEventListener('visibilitychange', () => { if (document.hidden) leave(); });
+new IntersectionObserver(([entry]) => { if (!entry.isIntersecting) leave(); }).observe(find('.live'));

@@ -1,0 +1,69 @@
+"""The view Live: the camera, scored a few times a second. In webcam.js frames are dropped instead of queued."""
+
+import base64
+import binascii
+from pathlib import Path
+
+import gradio as gr
+
+from page.desk import Desk
+from page.inspection import SCORING, InspectView
+from page.words import in_words
+from zsad_core.errors import InputError
+from zsad_core.figures import data_address, heat
+from zsad_core.images import read_image
+
+PREFIX = "data:image/jpeg;base64,"
+LARGEST = 1_000_000  # characters of a frame's address
+MAP_SIDE = 64  # pixels; the map is smooth, and the browser brings it to size
+
+
+class LiveView:
+    """Builds the view inside the current layout, and wires it to the detector chosen in the view Inspect."""
+
+    def __init__(self, desk: Desk, inspect: InspectView):
+        self.desk, self.inspect = desk, inspect
+        live = gr.HTML(
+            "",
+            longest=2 * desk.backbone.image_size,
+            html_template="""<div class="live"><div class="picture"><div class="frame">
+<video muted playsinline aria-label="What the camera sees"></video><img class="map" alt=""></div>
+<span class="tag" hidden></span></div>
+<div class="said"><h2>Live</h2><p role="status">Hold a product before the camera. The detector is the one chosen in
+Inspect. Frames are scored and forgotten: none is kept anywhere.</p>
+<button type="button" class="lg primary">Start the camera</button>
+<figure class="card" hidden><figcaption><span class="score"></span><span class="verdict"><b></b></span>
+<span class="scale"><i></i><span>0 normal</span><span>0.5 neutral</span><span>1 abnormal</span></span>
+</figcaption></figure><p class="pace"></p></div></div>""",
+            elem_id="live-view",
+            js_on_load=Path(__file__).with_name("webcam.js").read_text(),
+        )
+        live.frame(self.score, [inspect.detector, inspect.own], live, **SCORING)
+
+    @in_words
+    def score(self, event: gr.EventData, key, own):
+        """What the detector says about a frame; or a sentence, which ends the live picture."""
+        try:
+            detector = self.inspect.chosen_detector(key, own)
+            pixels = read_frame(event.frame)
+        except InputError as error:
+            return {"number": event.number, "sentence": str(error)}
+        seen = detector.inspect_encoded(self.desk.backbone.encode([pixels]), [(MAP_SIDE, MAP_SIDE)])[0]
+        return {
+            "number": event.number,
+            "score": seen.score,
+            "verdict": seen.verdict,
+            "state": seen.state,
+            "map": data_address(heat(seen.map)),
+            "product": detector.product,
+        }
+
+
+def read_frame(address):
+    """The pixels (H, W, 3) uint8 of a frame, a `data:` address of a JPEG. Raises InputError."""
+    if not isinstance(address, str) or not address.startswith(PREFIX) or len(address) > LARGEST:
+        raise InputError("The camera sent no picture that can be read: press Start again.")
+    try:
+        return read_image(base64.b64decode(address.removeprefix(PREFIX), validate=True))
+    except binascii.Error:
+        raise InputError("The camera sent a picture that is cut short: press Start again.") from None

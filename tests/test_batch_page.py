@@ -1,0 +1,212 @@
+"""The view Batch as a visitor uses it, in headless Chromium."""
+
+import csv
+import io
+import re
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+from serving import file_input
+
+from app import ASSETS
+from zsad_core.detector import Detector
+
+pytestmark = pytest.mark.slow
+DETECTOR = "metal nut"  # of the first screen
+
+
+def png(pixels) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Random squares on grey, by a name that sorts as a person would."""
+    random = np.random.default_rng(0)
+    pictures = {}
+    for number in range(9):
+        pixels = np.full((64, 80, 3), 128, np.uint8)
+        top, left = random.integers(0, 40, 2)
+        pixels[top : top + 20, left : left + 20] = random.integers(0, 256, 3)
+        pictures[f"{'good' if number < 4 else 'bent'}/{number + 4}.png"] = pixels
+    return pictures
+
+
+@pytest.fixture
+def many(tmp_path, pictures):
+    """Makes a zip of so many images."""
+
+    def zipped(count):
+        data = png(pictures["good/4.png"])
+        with zipfile.ZipFile(tmp_path / f"{count}.zip", "w") as archive:
+            for number in range(count):
+                archive.writestr(f"{number}.png", data)
+        return tmp_path / f"{count}.zip"
+
+    return zipped
+
+
+@pytest.fixture
+def batch(page):
+    open_batch(page)
+    return page
+
+
+def open_batch(page):
+    page.get_by_role("tab", name="Batch").click()
+    expect(page.locator("#batch-neutral")).to_be_visible()
+
+
+def status(page):
+    return page.locator("#batch-status .status")
+
+
+def rows(page):
+    return page.locator("#batch-result tbody tr")
+
+
+def column(page, name):
+    return rows(page).evaluate_all("(rows, name) => rows.map((row) => row.dataset[name])", name)
+
+
+def download(page, button) -> bytes:
+    with page.expect_download() as event:
+        page.locator(f"#{button}").click()
+    with open(event.value.path(), "rb") as file:
+        return file.read()
+
+
+def test_the_samples_are_scored_sorted_and_downloaded(batch):
+    expect(batch.locator("#batch-detector")).to_contain_text(f"Scored by {DETECTOR}")
+    expect(batch.locator("#batch-csv")).to_be_disabled()
+    batch.locator("#batch-samples").click()
+    expect(status(batch)).to_contain_text("Done")
+    count = len(list(ASSETS.glob("samples/*/*.jpg")))
+    expect(rows(batch)).to_have_count(count)
+    expect(batch.locator("#batch-result .figures")).to_contain_text("AUROC")
+    expect(batch.locator("#batch-result rect.normal").first).to_be_attached()
+    expect(batch.locator("#batch-result rect.abnormal").first).to_be_attached()
+    assert rows(batch).first.locator("img").evaluate("(picture) => picture.complete && picture.naturalWidth") > 50
+
+    scores = [float(score) for score in column(batch, "score")]
+    assert scores == sorted(scores, reverse=True)
+    batch.locator("#batch-result th", has_text="Score").get_by_role("button").press("Enter")
+    assert [float(score) for score in column(batch, "score")] == scores[::-1]
+    batch.locator("#batch-result th", has_text="File").get_by_role("button").click()
+    assert column(batch, "file") == sorted(column(batch, "file"), reverse=True)
+
+    table = list(csv.DictReader(io.StringIO(download(batch, "batch-csv").decode("utf-8-sig"))))
+    assert {row["file"]: float(row["score"]) for row in table} == dict(
+        zip(column(batch, "file"), map(float, column(batch, "score")))
+    )
+    with zipfile.ZipFile(io.BytesIO(download(batch, "batch-overlays"))) as archive:
+        assert sorted(archive.namelist()) == sorted(row["overlay"] for row in table)
+    assert batch.evaluate("document.documentElement.scrollHeight") <= 768
+
+
+def test_a_zip_with_rubbish_in_it_and_a_threshold_from_good_parts(batch, pictures, tmp_path, embedded):
+    with zipfile.ZipFile(tmp_path / "parts.zip", "w") as archive:
+        for name, pixels in pictures.items():
+            archive.writestr(name, png(pixels))
+        archive.writestr("good/<b>rubbish</b>.png", b"rubbish")
+        archive.writestr("../evil.png", b"evil")
+    file_input(batch, "batch-upload").set_input_files(tmp_path / "parts.zip")
+    expect(status(batch)).to_contain_text("10 of 10 images")
+    expect(rows(batch)).to_have_count(9)
+    expect(batch.locator(".skipped summary")).to_have_text("2 files were left out")
+    batch.locator(".skipped summary").click()
+    expect(batch.locator(".skipped")).to_contain_text("../evil.png Its path leads out")
+    expect(batch.locator(".skipped")).to_contain_text("good/<b>rubbish</b>.png The image is not an image")
+
+    detector = Detector.load(ASSETS / "detectors/metal-nut.safetensors", embedded)
+    alone = {name: detector.inspect(pixels).score for name, pixels in pictures.items()}
+    shown = dict(zip(column(batch, "file"), map(float, column(batch, "score"))))
+    assert shown == pytest.approx(alone, abs=1e-5)
+
+    files = []
+    for number, name in enumerate(list(pictures)[:4]):
+        files.append(tmp_path / f"{number}.png")
+        files[-1].write_bytes(png(pictures[name]))
+    file_input(batch, "batch-good").set_input_files(files)
+    expect(batch.locator("#batch-threshold")).to_contain_text("from 4 normal images of yours")
+    highest = max(score for name, score in alone.items() if name.startswith("good"))
+    over = sum(score > highest for score in alone.values())
+    expect(batch.locator("#batch-threshold b").first).to_have_text(f"{highest:.2f}")
+    expect(rows(batch).locator("td:last-child", has_text="over")).to_have_count(over)
+    expect(batch.locator("#batch-result .figures")).to_contain_text(f"over the threshold of {highest:.2f}")
+    table = list(csv.DictReader(io.StringIO(download(batch, "batch-csv").decode("utf-8-sig"))))
+    assert sum(row["over_threshold"] == "yes" for row in table) == over
+    batch.locator("#batch-neutral").click()
+    expect(batch.locator("#batch-threshold")).to_contain_text("no image was used")
+    expect(batch.locator("#batch-result .figures")).to_contain_text("over the threshold of 0.50")
+    assert dict(zip(column(batch, "file"), map(float, column(batch, "score")))) == shown
+
+
+def test_stop_keeps_what_is_there_and_touches_nobody_else(batch, browser, address, many):
+    other = browser.new_page()
+    other.goto(address)
+    open_batch(other)
+    file_input(batch, "batch-upload").set_input_files(many(200))
+    file_input(other, "batch-upload").set_input_files(many(24))
+    expect(status(batch)).to_contain_text(re.compile(r"[1-9]\d* of 200"))
+    expect(batch.locator("#batch-result caption")).to_have_text("Highest so far")
+    batch.locator("#batch-stop").click()
+    expect(status(batch)).to_contain_text("Stopped and kept")
+    done = int(re.search(r"(\d+) of 200", status(batch).inner_text()).group(1))
+    expect(rows(batch)).to_have_count(done)
+    assert 0 < done < 200
+    expect(status(other)).to_contain_text("24 of 24 images")
+    expect(status(other)).to_contain_text("Done")
+    expect(rows(other)).to_have_count(24)
+    other.close()
+
+
+def test_files_dropped_anywhere_are_scored_and_the_detector_is_that_of_inspect(batch, pictures):
+    batch.get_by_role("tab", name="Train and inspect").click()
+    batch.locator("#examples button", has_text="bottle").click()
+    batch.locator("#train").click()
+    expect(batch.locator("#detector input")).to_have_value(re.compile("bottle .*yours"))
+    batch.get_by_role("tab", name="Batch").click()
+    expect(batch.locator("#batch-detector")).to_contain_text("1. bottle (yours")
+    batch.evaluate(
+        """(files) => {
+            const transfer = new DataTransfer();
+            for (const bytes of files) {
+                transfer.items.add(new File([new Uint8Array(bytes)], 'same.png', {type: 'image/png'}));
+            }
+            document.body.dispatchEvent(new DragEvent('drop', {dataTransfer: transfer, bubbles: true}));
+        }""",
+        [list(png(pictures[name])) for name in ("good/4.png", "bent/8.png")],
+    )
+    expect(rows(batch)).to_have_count(2)
+    assert column(batch, "file") == ["same.png", "same.png"]
+    expect(batch.locator("#batch-result rect.unlabelled").first).to_be_attached()
+
+
+def test_wrong_input_gets_a_sentence_and_costs_nothing(batch, tmp_path, photo):
+    file_input(batch, "batch-upload").set_input_files(photo)
+    expect(rows(batch)).to_have_count(1)
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK\3\4 no more of it")
+    for button in ("batch-upload", "batch-good"):
+        file_input(batch, button).set_input_files(broken)
+        expect(batch.get_by_text("'broken.zip': The zip is damaged")).to_have_count(1 + (button == "batch-good"))
+        expect(batch.locator("#batch-again")).to_be_enabled()
+    expect(rows(batch)).to_have_count(1)
+    assert "Traceback" not in batch.content()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_scrolls_one_way(browser, address, photo, theme):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{address}?__theme={theme}")
+    open_batch(page)
+    file_input(page, "batch-upload").set_input_files(photo)
+    expect(rows(page)).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()

@@ -1,0 +1,224 @@
+"""Many images from files and zips: listed first, then read one at a time.
+
+A zip is hostile until checked. Nothing of it is ever unpacked to disk, no name in it is used as a path, and whatever
+it claims about sizes is not believed: what is read of it is counted while it is read.
+"""
+
+import io
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InputError
+from .images import read_image
+
+MAX_IMAGES = 1000
+MAX_ENTRIES = 10_000  # of all zips together, folders and what is no image among them
+MAX_LIST = 4 * 2**20  # bytes of a zip's list of entries, which is held in memory as a whole
+MAX_ENTRY = 32 * 2**20  # bytes of an image in a zip, unpacked
+MAX_TOTAL = 2 * 2**30  # bytes of all images in zips, unpacked
+MAX_RATIO = 200  # times that an entry may grow when it is unpacked, if to more than PIECE; images are packed already
+PIECE = 2**20  # bytes unpacked at a time
+LONGEST_NAME = 120  # characters of a name as it is shown
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+NORMAL_FOLDERS = ("good", "ok", "normal", "intact")
+MASK_FOLDER = "ground_truth"  # of MVTec AD's layout
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others may ask for gigabytes before the first byte
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image of a batch before it is read.
+
+    Attributes:
+        name: for a person: the file's name, or its path in the zip; printable, at most LONGEST_NAME characters.
+        damaged: its label by its folders: False in one of NORMAL_FOLDERS, True in any other, None in no folder.
+    """
+
+    name: str
+    damaged: bool | None = None
+
+    @property
+    def label(self) -> str:
+        """ "normal", "damaged", or "" where it is not known."""
+        return {False: "normal", True: "damaged", None: ""}[self.damaged]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is not scored, and a sentence that says why."""
+
+    name: str
+    reason: str
+
+
+class ImageFiles:
+    """The images in files and zips; iterating reads them, one at a time.
+
+    Each step of the iteration gives an `Entry` and its (H, W, 3) uint8 pixels, or the InputError that says why it has
+    none. What can be told without reading is not listed at all but in `skipped`; the litter of file managers is in
+    neither.
+
+    Args:
+        paths: of images, or of zips by the suffix .zip.
+        read: makes the pixels of a path, or of the bytes of an entry, or raises InputError.
+
+    Attributes:
+        entries: list of `Entry`, in the order of the files.
+        skipped: list of `Skipped`.
+
+    Raises:
+        InputError: there is no image in them, or they are over MAX_IMAGES or MAX_ENTRIES.
+    """
+
+    def __init__(self, paths: Iterable[str | Path], read: Callable[[str | Path | bytes], np.ndarray] = read_image):
+        self._read = read
+        self._sources: list[tuple[Path, zipfile.ZipInfo | None]] = []
+        self.entries: list[Entry] = []
+        self.skipped: list[Skipped] = []
+        seen = 0
+        for path in map(Path, paths):
+            infos = self._zip_infos(path) if path.suffix.lower() == ".zip" else [None]
+            seen += len(infos)
+            if seen > MAX_ENTRIES:
+                raise InputError(f"There are over {MAX_ENTRIES:,} files in this batch: score it in several parts.")
+            for info in infos:
+                self._list(path, info)
+        if len(self) > MAX_IMAGES:
+            raise InputError(f"There are {len(self):,} images in this batch, and the limit is {MAX_IMAGES:,}: score it "
+                             "in several parts.")  # fmt: skip
+        if not self.entries:
+            first = "".join(f" {one.name!r}: {one.reason}" for one in self.skipped[:1])
+            raise InputError(f"There is no image to score: give image files, or a zip of them.{first}")
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[tuple[Entry, "np.ndarray | InputError"]]:
+        unpacking = _Unpacking()
+        for path, group in groupby(zip(self.entries, self._sources, strict=True), key=lambda pair: pair[1][0]):
+            with ExitStack() as stack:
+                archive = None
+                for entry, (_, info) in group:
+                    try:
+                        if info is not None and archive is None:
+                            archive = stack.enter_context(_open_zip(path))
+                        found = self._read(path if info is None else unpacking.read(archive, info))
+                    except InputError as error:
+                        found = error
+                    yield entry, found
+
+    def _zip_infos(self, path: Path) -> list[zipfile.ZipInfo]:
+        """The entries of a zip, or none and a word in `skipped` where it has no list of them that can be read."""
+        try:
+            with _open_zip(path) as archive:
+                return archive.infolist()
+        except InputError as error:
+            self.skipped.append(Skipped(_shown(path.name), str(error)))
+            return []
+
+    def _list(self, path: Path, info: zipfile.ZipInfo | None) -> None:
+        name = path.name if info is None else info.filename.replace("\\", "/")  # as some tools of Windows write it
+        *folders, base = name.split("/")
+        if _is_litter(folders, base) or (info is not None and name.endswith("/")):
+            return
+        reason = _reason_to_skip(name, folders, base, info)
+        if reason is not None:
+            self.skipped.append(Skipped(_shown(name), reason))
+            return
+        self._sources.append((path, info))
+        self.entries.append(Entry(_shown(name), _label(folders)))
+
+
+def _label(folders: list[str]) -> bool | None:
+    return not any(folder.lower() in NORMAL_FOLDERS for folder in folders) if folders else None
+
+
+def _is_litter(folders: list[str], base: str) -> bool:
+    return "__MACOSX" in folders or base.startswith(("._", ".DS_Store")) or base.lower() in ("thumbs.db", "desktop.ini")
+
+
+def _reason_to_skip(name: str, folders: list[str], base: str, info: zipfile.ZipInfo | None) -> str | None:
+    suffix = Path(base).suffix.lower()
+    if suffix == ".zip":
+        return "A zip within a zip is not opened: give it by itself."
+    if suffix not in SUFFIXES:
+        return "Not an image by its name; PNG, JPEG, WebP, BMP, TIFF and GIF files are read."
+    if info is None:
+        return None
+    if name.startswith("/") or ".." in folders or re.match("[A-Za-z]:", name):
+        return "Its path leads out of the zip: make the zip of a folder, without absolute paths."
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+        return "A link or a special file is not followed: put the image itself into the zip."
+    if info.flag_bits & 0x1:
+        return "It is encrypted: make the zip without a password."
+    if info.compress_type not in METHODS:
+        return "It is packed in a rare way: make the zip with the method deflate, the usual one."
+    if MASK_FOLDER in folders:
+        return f"A mask, as it lies in {MASK_FOLDER}, is no photo."
+    return None
+
+
+def _shown(name: str) -> str:
+    """A name without what can't be printed or turns the direction of writing, and not too long."""
+    name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    return name if len(name) <= LONGEST_NAME else "…" + name[1 - LONGEST_NAME :]
+
+
+class _Wary(io.BufferedReader):
+    """A file that never gives more than MAX_LIST bytes at once: `zipfile` reads a list of entries as a whole."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = MAX_LIST + 1 if size is None or size < 0 else size
+        if wanted > MAX_LIST + 1 or len(data := super().read(wanted)) > MAX_LIST:
+            raise InputError(f"The zip's list of entries is over {MAX_LIST >> 20} MB: make several zips of it.")
+        return data
+
+
+@contextmanager
+def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The zip at a path, with its list of entries read. Raises InputError."""
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(_Wary(io.FileIO(path)))))
+        except InputError:
+            raise
+        except FileNotFoundError:
+            raise InputError("The zip is no longer there: upload it again.") from None
+        except Exception:  # a parser of hostile data fails in many ways, and each one means the same to the user
+            raise InputError("The zip is damaged, cut short, or no zip: make or download it again.") from None
+        yield archive
+
+
+class _Unpacking:
+    """Reads entries, and counts the bytes of all of them together, whatever becomes of them."""
+
+    def __init__(self):
+        self._left = MAX_TOTAL
+
+    def read(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+        limit = min(MAX_ENTRY, max(PIECE, MAX_RATIO * info.compress_size))
+        data = bytearray()
+        try:
+            with archive.open(info) as file:
+                while piece := file.read(PIECE):
+                    data += piece
+                    self._left -= len(piece)
+                    if len(data) > limit or self._left < 0:
+                        raise InputError(
+                            f"Unpacked, it is over what is taken: {MAX_ENTRY >> 20} MB an image, {MAX_RATIO} times its "
+                            f"size in the zip, {MAX_TOTAL >> 30} GB in all. Save it as JPEG or PNG."
+                        )
+        except InputError:
+            raise
+        except Exception:  # as in _open_zip
+            raise InputError("It is damaged or cut short in the zip: make the zip again.") from None
+        return bytes(data)
