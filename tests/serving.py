@@ -16,8 +16,9 @@ def serving(backbone, **options):
         port = free.getsockname()[1]
     demo = app.create_demo(backbone)
     try:
-        options = {"server_name": "127.0.0.1", "server_port": port, "prevent_thread_lock": True, "quiet": True, **options}
-        yield app.launch(demo, **options)
+        yield app.launch(
+            demo, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **options
+        )
     finally:
         demo.close(verbose=False)
 

@@ -115,7 +115,7 @@ def test_readme_lists_the_backbones_of_the_table():
 
 @pytest.mark.slow
 def test_readme_example_runs_as_printed(tmp_path):
-    (example,) = [code for language, code in CODE_BLOCKS if language == "python"]
+    example = next(code for language, code in CODE_BLOCKS if language == "python")
     shutil.copytree(ROOT / "assets/samples", tmp_path / "assets/samples")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     run = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True)
