@@ -25,6 +25,7 @@ def fitted(method, backbone, recipe=SMALL):
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
+        ("ours-no-learning", {"steps": 0}),
         ("ours-no-diversity", {"diversity_weight": 0}),
         ("ours-no-mixture", {"knowledge_weight": 0, "groups_weight": 0}),
         ("ours-no-guard", {"guard_weight": 0}),

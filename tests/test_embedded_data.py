@@ -7,7 +7,7 @@ from training_data import write_renders
 
 from zsad_core.embedded.captions import CONDITIONS, DAMAGE, imagenet_names, product_names
 from zsad_core.embedded.conditions import APPLY, photograph
-from zsad_core.embedded.damage import PAINTERS, Canvas
+from zsad_core.embedded.damage import PAINTERS, Canvas, broken_apart
 from zsad_core.embedded.near_misses import NEAR_MISSES
 from zsad_core.embedded.pairs import TrainingPairs
 from zsad_core.embedded.photographs import Photographs
@@ -33,10 +33,19 @@ def test_damage_changes_the_picture_near_its_centre_and_not_far_away(painter):
     for seed in range(20):
         before = canvas(seed)
         original = before.pixels.copy()
-        changed += np.abs(painter(before) - original).mean(axis=2) > 9
+        damaged = np.abs(painter(before) - original).mean(axis=2) > 9
+        changed += damaged if before.mask is None else damaged & before.mask
         assert np.array_equal(before.pixels, original), "the intact picture must stay as it was"
     assert changed[24:40, 24:40].mean() > 2 * changed[:8].mean()
     assert changed.sum() > 0
+
+
+def test_a_product_that_is_broken_apart_shows_its_ground_in_the_gap_and_loses_nothing():
+    plain = canvas(3)
+    plain.pixels[:], plain.background[:] = 200, 20
+    damaged = broken_apart(plain)
+    assert plain.mask.any() and np.median(damaged[plain.mask]) < 110
+    assert (damaged.mean(axis=2) > 150).sum() > 0.8 * plain.product.sum()
 
 
 def test_every_kind_of_damage_has_words_and_painters():

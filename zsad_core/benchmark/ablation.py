@@ -39,6 +39,12 @@ class Ablated(Ours):
         super().__init__(backbone, replace(resources, recipe=replace(resources.recipe, **self.changes)))
 
 
+class WithoutLearning(Ablated):
+    name, title = "ours-no-learning", "without learning the words"
+    faithful = "The words stay as they were drawn. RWDA-style is this without the map's share in the score."
+    changes = {"steps": 0}
+
+
 class WithoutDiversity(Ablated):
     name, title = "ours-no-diversity", "without diversity"
     faithful = "Nothing spreads the prompts' text vectors; the other losses still move the words."
@@ -74,5 +80,6 @@ class WithPrototype(Ablated):
 
 
 ABLATIONS = {
-    method.name: method for method in (WithoutDiversity, WithoutMixture, WithoutGuard, WithoutNoise, WithPrototype)
+    method.name: method
+    for method in (WithoutLearning, WithoutDiversity, WithoutMixture, WithoutGuard, WithoutNoise, WithPrototype)
 }

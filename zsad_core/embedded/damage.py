@@ -42,6 +42,7 @@ class Canvas:
     pixels: float32 (S, S, 3) in 0..255. product: float32 (S, S), 1 where the product is. background: float32 (S, S, 3),
     what is seen where the product is not. other: float32 (S, S, 3), an unrelated picture, the stuff of contamination.
     centre: (row, column) of the damage. area: its share of the picture.
+    mask: bool (S, S), where the damage is; None: wherever the picture has changed visibly.
     """
 
     pixels: np.ndarray
@@ -51,6 +52,7 @@ class Canvas:
     centre: tuple
     area: float
     rng: np.random.Generator
+    mask: np.ndarray | None = None
 
     @property
     def size(self):
@@ -170,6 +172,30 @@ def crack(canvas):
     return canvas.pixels * (1 - line[..., None] * rng.uniform(0.5, 0.95)) + lit
 
 
+@paints("cracked")
+def broken_apart(canvas):
+    """Two pieces along a ragged line, one of them moved away; the damage is the gap, not all that has moved."""
+    rng, size = canvas.rng, canvas.size
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    angle, gap = rng.uniform(0, 2 * np.pi), size * rng.uniform(0.015, 0.09)
+    ragged = (cloud(size, rng, int(rng.choice([4, 6, 8, 12]))) - 0.5) * size * rng.uniform(0.05, 0.25)
+    beyond = (x - canvas.centre[1]) * np.cos(angle) + (y - canvas.centre[0]) * np.sin(angle) + ragged  # pixels
+    face = 1 - np.exp(-np.abs(beyond) / 1.5)[..., None] * rng.uniform(0, 0.6)  # the broken edge is a little darker
+    piece = np.dstack([canvas.pixels * face, 255 * canvas.product * (beyond > 0)])
+    moved = Image.fromarray(np.clip(piece, 0, 255).astype(np.uint8), "RGBA").rotate(
+        rng.uniform(-9, 9),
+        Image.BILINEAR,
+        center=canvas.centre[::-1],
+        translate=(gap * np.cos(angle), gap * np.sin(angle)),
+    )
+    moved = np.asarray(moved, np.float32)
+    stays = canvas.product * (beyond <= 0)
+    opened = (canvas.product > 0.5) & (np.maximum(stays, moved[..., 3] / 255) < 0.5)
+    canvas.mask = np.asarray(Image.fromarray(opened).convert("L").filter(ImageFilter.MaxFilter(5))) > 0
+    left = blend(canvas.background, canvas.pixels * face, stays)
+    return blend(left, moved[..., :3], moved[..., 3] / 255)
+
+
 @paints("with a hole")
 def hole(canvas):
     rng, spot = canvas.rng, canvas.blob()
@@ -228,10 +254,13 @@ def apply_damage(pixels, product, background, other, rng):
     for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
         at = rng.integers(len(rows))
         area = np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST)))
-        damaged = painter(Canvas(damaged, product, background, other, (rows[at], columns[at]), area, rng))
+        canvas = Canvas(damaged, product, background, other, (rows[at], columns[at]), area, rng)
+        damaged = painter(canvas)
+        if canvas.mask is not None:
+            break  # what comes after it would not lie where the product is now
     damaged = np.clip(damaged, 0, 255)
     change = np.abs(damaged - pixels).mean(axis=2)
-    mask = change > VISIBLE
+    mask = change > VISIBLE if canvas.mask is None else canvas.mask & (change > VISIBLE)
     if mask.sum() < 14 or change[mask].mean() < 16 or mask.mean() > 0.3:
         return None
     return damaged.astype(np.uint8), mask, kind

@@ -26,8 +26,8 @@ from .captions import ABNORMAL, CONDITIONS, DAMAGE, NEUTRAL, NORMAL, caption, de
 WEIGHTS = {
     "caption": 1.0,
     "condition": 0.5,
-    "kind": 1.5,
-    "place": 1.0,
+    "kind": 2.0,
+    "place": 2.0,
     "apart": 3.0,
     "state": 1.0,
     "ranking": 0.5,

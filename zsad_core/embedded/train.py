@@ -28,7 +28,7 @@ REPORT_EVERY, SAVE_EVERY = 50, 200  # steps
 
 
 def train(
-    renders, photographs, out, checkpoint, steps, batch_pairs=16, seed=0, rendered_share=0.75, start=None, report=print
+    renders, photographs, out, checkpoint, steps, batch_pairs=16, seed=0, rendered_share=0.6, start=None, report=print
 ):
     """Run or resume the training, and write the weights to the folder `out`.
 
@@ -83,7 +83,7 @@ def main():
     parser.add_argument("--steps", type=int, default=2600, help="28 minutes on two CPU cores by default")
     parser.add_argument("--pairs", type=int, default=16, help="pairs in a step")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rendered-share", type=float, default=0.75)
+    parser.add_argument("--rendered-share", type=float, default=0.6)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     try:
