@@ -39,7 +39,7 @@ learns normal from abnormal on their text vectors and is then applied to image v
 def about(backbone: Backbone) -> str:
     """The view as HTML."""
     return f"""<article class="about">{METHOD}
-<div class="columns"><section><h3>What the numbers mean</h3>
+<div class="columns"><section><h2>What the numbers mean</h2>
 <p class="scale wide"><i></i><span>0 normal</span><span>0.5 neutral</span>
 <span>1 abnormal</span></p>
 <p><b>Score</b>: half the network’s answer to the whole image, half the hottest twentieth of the map. At 0.5 neither
@@ -51,19 +51,19 @@ stretched, and clear under 0.5: a normal image stays as it is.</p>
 <p><b>Held-back sentences</b>: the share told apart of sentences whose state words and templates training never saw: the
 honest health of a detector, known without any image.</p>
 <p><b>Severity</b>: 1 to 5 as ImageNet-C defines it, 0 leaves the image as it is.</p></section>
-<section><h3>Limits</h3>
+<section><h2>Limits</h2>
 <p>The text encoder reads English. It knows what it has met: rare products, and defects that only a drawing or a count
 would reveal, are beyond it. Threads, prints and natural cracks of an intact product may look like damage.</p>
 <p>This page runs on <b>{backbone.name}</b>, which reads an image as {backbone.image_size} × {backbone.image_size}
 pixels: what is smaller than a few of those is not seen. Nothing here is fit to decide on safety.</p>
 <p>Photos and detectors stay in this server’s memory and temporary files, and are deleted within about two hours of the
 visit.</p>
-<h3>Licences</h3><p>Program, embedded backbone and sample images, renders of our own: MIT. The embedded backbone stands
+<h2>Licences</h2><p>Program, embedded backbone and sample images, renders of our own: MIT. The embedded backbone stands
 on EfficientNet-Lite2 (Apache-2.0) and on CLIP’s list of word pieces (MIT). Public CLIP weights have their own.</p>
 </section>
-<section><h3>Source and citation</h3>
+<section><h2>Source and citation</h2>
 <p>A working version of the poster; where it is silent, the reading is ours.</p>
-<pre>@misc{{gao-zsad,
+<pre tabindex="0">@misc{{gao-zsad,
   title  = {{Towards Better Zero-Shot Anomaly
             Detection under Distribution
             Shift with CLIP}},

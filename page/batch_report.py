@@ -71,7 +71,8 @@ def _skipped(skipped: Sequence[Skipped]) -> str:
     items = "".join(f"<li><b>{escape(one.name)}</b> {escape(one.reason)}</li>" for one in skipped[:SHOWN_SKIPPED])
     more = f"<li>and {len(skipped) - SHOWN_SKIPPED:,} more</li>" if len(skipped) > SHOWN_SKIPPED else ""
     files = "1 file was" if len(skipped) == 1 else f"{len(skipped):,} files were"
-    return f"<details class='skipped'><summary>{files} left out</summary><ul>{items}{more}</ul></details>"
+    return f"""<details class="skipped"><summary>{files} left out</summary>
+<ul tabindex="0" aria-label="Files left out">{items}{more}</ul></details>"""
 
 
 def threshold_panel(threshold: float = Inspection.neutral, images: int = 0) -> str:

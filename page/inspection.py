@@ -238,10 +238,10 @@ def card(
 <img class="map" src="{data_address(heat(inspection.map[::step, ::step]))}" alt="">
 </div><span class="tag">{escape(title)}</span></div>
 <figcaption>
-<span class="score" aria-label="anomaly score">{score:.2f}</span>
+<span class="score">{score:.2f}</span>
 <span class="verdict"><b>{escape(inspection.verdict)}</b>{moved}</span>
 <span class="scale" style="--at: {score:.4f}" role="img"
- aria-label="Score {score:.2f} on the scale from 0, normal, to 1, abnormal; {inspection.neutral} is neutral">
+ aria-label="Anomaly score {score:.2f} on the scale from 0, normal, to 1, abnormal; {inspection.neutral} is neutral">
 <i></i><span>0 normal</span><span>0.5 neutral</span><span>1 abnormal</span></span>
 </figcaption></figure>"""
 

@@ -22,7 +22,8 @@ def about_methods(desk: Desk, anchor: str) -> str:
     )
     return f"""<button type="button" class="ask" popovertarget="{anchor}" aria-label="About the methods"
  title="About the methods">?</button>
-<div popover id="{anchor}" class="methods" role="dialog" aria-label="About the methods"><h3>The methods</h3>
+<div popover id="{anchor}" class="methods" role="dialog" tabindex="0" aria-label="About the methods">
+<h3>The methods</h3>
 <p>Each reads the same image, encoded once by the same backbone; what differs is what is said to it.</p>
 <dl>{entries}</dl></div>"""
 

@@ -184,7 +184,7 @@ class RobustnessView:
         """Scores against severity: of one method by corruption, or of all methods, the mean over the corruptions."""
         if by == BY_METHOD:
             series = {self.desk.methods[name].title: mean_curve(scores) for name, scores in swept.scores.items()}
-            return severity_chart(series, "Every method: mean score over the corruptions against severity")
+            return severity_chart(series, "Every method: mean over the corruptions")
         title, scores = self.desk.methods[method].title, swept.scores.get(method, {})
         return severity_chart(curves(scores), f"{title}: score against severity")
 

@@ -14,7 +14,7 @@ import gradio as gr
 
 from page.desk import Desk
 from page.inspection import SCORING, InspectView, Photo, corrupted_title
-from page.training import PRESETS, TrainView, recipe_from, shown_values
+from page.training import NUMBERS, PRESETS, TrainView, recipe_from
 from page.words import in_words
 from zsad_core.corruptions import KINDS, MAX_SEVERITY
 from zsad_core.detector import MAX_SEED, Detector
@@ -203,10 +203,7 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
         if shipped is None or (shipped.recipe, shipped.seed) != (link.recipe, link.seed):
             gr.Info(f"The link’s own detector of “{escape(link.product)}” is not trained yet: press Train to make it.")
         adjectives = link.values.get("adjectives", ", ".join(PRESETS[link.preset].adjectives))
-        numbers = [
-            gr.update(value=link.values.get(name), **shown)
-            for name, shown in zip(FIELDS, shown_values(link.preset), strict=True)
-        ]
+        numbers = [link.values.get(name, usual) for name, usual in zip(FIELDS, NUMBERS[link.preset], strict=True)]
         picture = (link.sample, link.sample) if link.sample else (gr.skip(), gr.skip())
         form = [link.product, link.preset, adjectives, *numbers, link.seed]
         detector = link.product if shipped else gr.skip()

@@ -9,11 +9,12 @@ from zsad_core.figures import scale_gradient
 SANS = ("system-ui", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
-# A slider moved by keys is released as well; an image that is pasted or dropped anywhere is taken as an upload, and
-# where the view Batch is on screen, as many files as there are.
+# A slider, or its number, changed by keys is released as well; an image that is pasted or dropped anywhere is taken as
+# an upload, and where the view Batch is on screen, as many files as there are.
 HEAD = """<script>
-document.addEventListener('keyup', (event) => {
-  if (event.target.type === 'range') event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
+document.addEventListener('keyup', ({target}) => {
+  const changed = /^(range|number)$/.test(target.type) && target.value && target.validity.valid;
+  if (changed) target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
 });
 const hand_over = (event, files) => {
   const many = document.querySelector('#batch-upload');
@@ -86,6 +87,7 @@ class Paper(gr.themes.Base):
             **_both("checkbox_label_text_color_selected", "#ffffff", "#171307"),
             block_border_width="0px",
             input_border_width="1px",
+            input_shadow_focus="0 0 0 2px var(--strong)",
             block_shadow="none",
             block_label_text_weight="500",
             block_title_text_weight="500",

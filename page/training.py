@@ -1,6 +1,7 @@
 """The view Train: a product's name becomes a detector, while one watches."""
 
 import dataclasses
+import json
 import threading
 import time
 from collections import defaultdict
@@ -22,6 +23,7 @@ from zsad_core.recipe import Recipe
 EXAMPLES = ("metal nut", "hazelnut", "aeroengine blade", "bottle", "leather", "cookie")  # the first three: the poster's
 QUICK = Recipe.quick()
 PRESETS = {"quick": QUICK, "standard": Recipe.standard(), "poster-scale": Recipe.poster_scale()}
+NUMBERS = {name: (one.prompts, one.diversity_words, one.steps) for name, one in PRESETS.items()}  # that can be changed
 TRAINING = {"concurrency_id": "training", "concurrency_limit": 2, "show_progress": "hidden"}
 LEAST_PAUSE = 0.1  # seconds between two pictures of a training
 FALLING, RISING = ("diversity", "knowledge", "groups", "guard"), ("FNN loss", "text accuracy")
@@ -101,16 +103,17 @@ class TrainView:
             self.stop = gr.Button("Stop", interactive=False, elem_id="stop", min_width=70, scale=0)
         with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
             self.adjectives = gr.Textbox(", ".join(QUICK.adjectives), label="Adjectives for abnormal, by comma")
-            with gr.Row():  # a field left empty takes the preset's value, which it shows
-                fields = zip(("Prompts K", "Words of a kind", "Steps"), shown_values("quick"), strict=True)
-                self.numbers = [gr.Number(None, label=label, min_width=80, **shown) for label, shown in fields]
+            with gr.Row():  # a field that is emptied takes the preset's value
+                fields = zip(("Prompts K", "Words of a kind", "Steps"), NUMBERS["quick"], strict=True)
+                self.numbers = [gr.Number(number, label=label, min_width=80) for label, number in fields]
                 self.seed = gr.Number(0, precision=0, label="Seed", min_width=80)
         self.trained = gr.State(None)
         self.live = gr.HTML(resting(next(iter(desk.shipped.values()))), elem_id="live")
 
     def connect(self, inspect: InspectView) -> None:
         self.chips.select(_chosen_product, None, self.product, **AT_ONCE)
-        self.preset.input(_placeholders, self.preset, self.numbers, **AT_ONCE)
+        # In the browser: whoever is quick must not train with the numbers of the preset before.
+        self.preset.input(None, self.preset, self.numbers, js=f"(preset) => ({json.dumps(NUMBERS)})[preset]")
         recipe = [self.product, self.preset, self.adjectives, *self.numbers, self.seed]
         buttons = [self.train, self.stop]
         run = gr.on([self.train.click, self.product.submit], self.begin, None, buttons, **AT_ONCE).then(
@@ -250,13 +253,3 @@ def _health(accuracy: float | None) -> str:
 
 def _chosen_product(event: gr.EventData) -> str:
     return str(event.product)
-
-
-def shown_values(preset: str) -> list[dict[str, str]]:
-    """What the three empty fields of a recipe show: the preset's values."""
-    recipe = PRESETS.get(preset, QUICK)
-    return [{"placeholder": str(value)} for value in (recipe.prompts, recipe.diversity_words, recipe.steps)]
-
-
-def _placeholders(preset: str) -> list[dict]:
-    return [gr.update(**shown) for shown in shown_values(preset)]

@@ -85,7 +85,7 @@ def _column(title: str, pixels: np.ndarray, reasons: Reasons) -> str:
     """The readings of one image (H, W, 3) as HTML."""
     whole = _reading("Whole image", pixels, reasons.image)
     patch = _reading("Hottest patch", _around(pixels, reasons), reasons.patch)
-    return f"<section><h4>{escape(title)}</h4>{whole}{patch}</section>"
+    return f"<section><h3>{escape(title)}</h3>{whole}{patch}</section>"
 
 
 def _around(pixels: np.ndarray, reasons: Reasons) -> np.ndarray:
@@ -100,8 +100,8 @@ def _reading(title: str, pixels: np.ndarray, reading: Reading) -> str:
     sentences = _pair(reading.sentences, lambda nearest: f"“{escape(nearest.text)}”")
     prompts = _pair(reading.prompts, _prompt)
     return f"""<div class="reading"><img src="{data_address(pixels, 144)}" alt=""><div>
-<h5>{title} <span>FNN: {reading.probability:.2f} abnormal</span></h5>
-<h6>Nearest plain sentences</h6>{sentences}<h6>Nearest learned prompts</h6>{prompts}</div></div>"""
+<h4>{title} <span>FNN: {reading.probability:.2f} abnormal</span></h4>
+<h5>Nearest plain sentences</h5>{sentences}<h5>Nearest learned prompts</h5>{prompts}</div></div>"""
 
 
 def _pair(nearest: tuple, says: Callable[..., str]) -> str:

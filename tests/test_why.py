@@ -28,7 +28,7 @@ def test_it_says_what_the_damage_looks_like_and_follows_the_picture(page):
     expect(page.locator("#why section")).to_have_count(1)  # nothing is corrupted
 
     press(page, "blur", "End")
-    expect(page.locator("#why h4").nth(1)).to_have_text("Corrupted: blur 5")
+    expect(page.locator("#why h3").nth(1)).to_have_text("Corrupted: blur 5")
     expect(reading(page, "Whole image", 1)).to_contain_text("blurry")
     page.locator("#samples button[title='bottle, intact']").click()
     expect(reading(page, "Whole image").locator("ul").first.locator(".nearer")).to_contain_text("bottle")
