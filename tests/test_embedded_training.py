@@ -154,6 +154,18 @@ def test_training_starts_from_shipped_weights_or_a_checkpoint(render_folder, tok
         from_folder.start_from(tmp_path / "nothing.pt")
 
 
+def test_what_is_written_lies_between_the_start_and_the_end_of_a_training(render_folder, tokenizer, tmp_path):
+    with torch.random.fork_rng():
+        trainings = (Training(TINY, FakeTeacher.classes, tokenizer, 10, seed) for seed in (1, 2))
+        old, new = (learn(training, render_folder, 2) for training in trainings)
+    torch.save(old.state(), tmp_path / "start.pt")
+    start, end = (training.average.text.text_projection.clone() for training in (old, new))
+    new.mix(tmp_path / "start.pt", 1.0)
+    assert torch.equal(new.average.text.text_projection, end)
+    new.mix(tmp_path / "start.pt", 0.7)
+    assert torch.allclose(new.average.text.text_projection, 0.7 * end + 0.3 * start, atol=1e-6)
+
+
 def test_the_ablation_reads_its_features_back_and_leaves_out_what_it_says(named_folder, tokenizer, tmp_path):
     teacher, made = FakeTeacher(), []
 

@@ -110,6 +110,23 @@ class Training:
         Raises:
             InputError: it is neither.
         """
+        own, fitting = self.learner.state_dict(), self._fitting(path)
+        self.learner.load_state_dict(fitting, strict=False)
+        if "class_directions.weight" not in fitting:
+            self._fit_class_directions()
+        self.average.load_state_dict(self.learner.state_dict())
+        return [name for name in own if name not in fitting]
+
+    @torch.no_grad()
+    def mix(self, path, share):
+        """Keep `share` (0 to 1) of the average, and take the rest from the weights that the training started from: what
+        was learned last does not push out what was known (WiSE-FT, arXiv 2109.01903, equation 1)."""
+        own = self.average.state_dict()
+        for name, tensor in self._fitting(path).items():
+            own[name].lerp_(tensor.to(own[name]), 1 - share)
+
+    def _fitting(self, path):
+        """The tensors of a checkpoint, or of a folder of weights, that the learner has in the same shape."""
         path, own = Path(path), self.learner.state_dict()
         try:
             if path.is_dir():
@@ -120,12 +137,7 @@ class Training:
             raise InputError(
                 f"{path.name!r} is neither a checkpoint of the training nor a folder with its weights ({error!r:.80})."
             ) from error
-        fitting = {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
-        self.learner.load_state_dict(fitting, strict=False)
-        if "class_directions.weight" not in fitting:
-            self._fit_class_directions()
-        self.average.load_state_dict(self.learner.state_dict())
-        return [name for name in own if name not in fitting]
+        return {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
 
     @torch.no_grad()
     def _fit_class_directions(self):

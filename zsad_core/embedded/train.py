@@ -28,13 +28,24 @@ REPORT_EVERY, SAVE_EVERY = 50, 200  # steps
 
 
 def train(
-    renders, photographs, out, checkpoint, steps, batch_pairs=16, seed=0, rendered_share=0.6, start=None, report=print
+    renders,
+    photographs,
+    out,
+    checkpoint,
+    steps,
+    batch_pairs=16,
+    seed=0,
+    rendered_share=0.6,
+    start=None,
+    share_kept=1.0,
+    report=print,
 ):
     """Run or resume the training, and write the weights to the folder `out`.
 
     Args:
         checkpoint: file that is written every 200 steps and read when it exists.
         start: weights to start from where there is no checkpoint yet, as in `Training.start_from`.
+        share_kept: of the trained weights in what is written; the rest is `start`'s, as in `Training.mix`.
         report: called with one line of text now and then.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -68,6 +79,8 @@ def train(
         if training.done % SAVE_EVERY == 0 or training.done == steps:
             torch.save(training.state(), checkpoint.with_suffix(".new"))
             checkpoint.with_suffix(".new").replace(checkpoint)
+    if start:
+        training.mix(start, share_kept)
     average, tower = training.average, towers.ImageTower(architecture)
     tower.trunk, tower.head = teacher.trunk, average.head
     towers.save(out, architecture, average.text, tower, min(average.log_scale.item(), math.log(SHARPEST)))
@@ -80,6 +93,7 @@ def main():
     parser.add_argument("--out", type=Path, default=towers.ASSETS)
     parser.add_argument("--work", type=Path, default=Path("work"), help="where the checkpoint lies")
     parser.add_argument("--start", type=Path, help="weights to start from: a checkpoint, or a folder such as --out")
+    parser.add_argument("--share-kept", type=float, default=0.7, help="of the new weights, the rest being --start's")
     parser.add_argument("--steps", type=int, default=2600, help="28 minutes on two CPU cores by default")
     parser.add_argument("--pairs", type=int, default=16, help="pairs in a step")
     parser.add_argument("--seed", type=int, default=0)
@@ -97,6 +111,7 @@ def main():
             arguments.seed,
             arguments.rendered_share,
             arguments.start,
+            arguments.share_kept,
             report=lambda line: print(line, flush=True),
         )
         evaluate.print_report(evaluate.open_backbone(arguments.out), arguments.rendered)
