@@ -5,9 +5,10 @@ import pytest
 
 from zsad_core.embedded.captions import DAMAGE
 from zsad_core.embedded.factory import families  # noqa: F401  registers them
-from zsad_core.embedded.factory.build import FAMILIES, Build, build, family
+from zsad_core.embedded.factory.build import FAMILIES, GROUPS, Build, build, family
 from zsad_core.embedded.factory.damage import DAMAGES, Spot, Unsuited, damage
 from zsad_core.embedded.factory.parts import Part, ball, block, lathe, tube
+from zsad_core.embedded.factory.pieces import broken_apart, cracked_through, snapped_off
 from zsad_core.embedded.factory.textures import colour_name, grid, letters
 
 
@@ -129,7 +130,10 @@ def test_damages_and_changes_cover_the_eight_kinds():
     assert of_damages == set(DAMAGE) - {"badly printed"}
 
 
-@pytest.mark.parametrize("name", sorted(DAMAGES))
+BREAKS = broken_apart, cracked_through, snapped_off  # these act on all of the part
+
+
+@pytest.mark.parametrize("name", sorted(set(DAMAGES) - {each.__name__ for each in BREAKS}))
 def test_a_damage_changes_the_product_and_only_near_where_it_acts(name):
     intact, where = acted(name, 1)
     part = where.part
@@ -170,6 +174,81 @@ def test_a_damage_of_an_unknown_kind_is_refused():
 def test_rust_is_for_metal_only():
     assert DAMAGES["rust"].suits(plate(np.random.default_rng(0)), "metal")
     assert not DAMAGES["rust"].suits(plate(np.random.default_rng(0)), "wood")
+
+
+# ---- products broken in pieces
+
+
+def broken(act, seed, part=None):
+    """(part before, pieces, what else was added) of a break; the spot is alone on the ground."""
+    for attempt in range(20):
+        rng = np.random.default_rng([seed, attempt])
+        intact = part or plate(rng)
+        intact.inside = np.array([0.1, 0.2, 0.7])
+        where = spot(intact.copy(), rng, x=0.7)
+        where.parts = [where.part]
+        try:
+            act(where)
+            pieces = [each for each in where.parts if not each.foreign]
+            return intact, pieces, [each for each in where.parts if each.foreign]
+        except Unsuited:
+            continue
+    raise AssertionError(f"{act.__name__} never acts")
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("act", BREAKS)
+def test_the_pieces_are_of_the_product_with_fresh_faces_where_they_broke(act, seed):
+    intact, pieces, _ = broken(act, seed)
+    body = intact.height > 0
+    of_pieces = [piece.height > piece.floor for piece in pieces]
+    assert np.sum(of_pieces, axis=0).max() == 1  # each cell belongs to one piece
+    for piece, cells in zip(pieces, of_pieces):
+        whole, torn = cells & piece.carried, cells & ~piece.carried
+        assert np.array_equal(piece.height[whole], intact.height[whole])
+        assert np.array_equal(piece.albedo[whole], intact.albedo[whole])
+        assert 20 < torn.sum() < 0.6 * body.sum()
+        assert piece.albedo[torn][:, 2].mean() > 1.5 * piece.albedo[torn][:, 0].mean()  # blue inside
+    if act is snapped_off:
+        assert 0.5 * body.sum() < of_pieces[0].sum() < 0.97 * body.sum()
+    else:
+        assert len(pieces) >= 2 and np.array_equal(np.any(of_pieces, axis=0), body)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_pieces_lie_apart_and_the_largest_where_it_was(seed):
+    intact, pieces, _ = broken(broken_apart, seed)
+    assert np.array_equal(pieces[0].pose, intact.pose)
+    assert len(pieces[0].points()) == max(len(piece.points()) for piece in pieces)
+    middle = pieces[0].points().mean(0)
+    for piece in pieces[1:]:
+        unmoved = piece.placed()
+        unmoved.pose = intact.pose
+        before, after = (np.linalg.norm(each.points().mean(0) - middle) for each in (unmoved, piece))
+        assert after > 1.05 * before
+
+
+def test_a_surface_that_fills_the_picture_cracks_down_to_what_it_was_laid_on():
+    x, _ = grid(200)
+    _, pieces, added = broken(cracked_through, 1, Part(0.5, height=0.01 * x))
+    bed = next(each for each in added if each.height is not None)
+    assert len(pieces) >= 2 and bed.height.max() <= min(piece.floor for piece in pieces) < -0.05
+
+
+def test_what_bears_other_parts_is_not_broken():
+    rng = np.random.default_rng(0)
+    where = spot(plate(rng), rng, x=0.7)
+    where.parts = [where.part, Part(0.1, height=np.full((40, 40), 0.4), extent=0.2)]
+    with pytest.raises(Unsuited):
+        broken_apart(where)
+    assert len(where.parts) == 2
+
+
+def test_metal_and_rubber_do_not_break_in_pieces():
+    part = plate(np.random.default_rng(0))
+    suited = {name: [act.__name__ for act in BREAKS if DAMAGES[act.__name__].suits(part, name)] for name in GROUPS}
+    assert not suited["metal"] and not suited["rubber"]
+    assert len(suited["brittle"]) == len(suited["wood"]) == 3
 
 
 # ---- shapes

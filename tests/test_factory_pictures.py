@@ -11,8 +11,10 @@ from PIL import Image
 from zsad_core.embedded.captions import DAMAGE
 from zsad_core.embedded.factory import production, scene, twins
 from zsad_core.embedded.factory.__main__ import main
-from zsad_core.embedded.factory.build import FAMILIES
+from zsad_core.embedded.factory.build import FAMILIES, Family
+from zsad_core.embedded.factory.damage import DAMAGES
 from zsad_core.embedded.factory.index import Index, write_pictures
+from zsad_core.embedded.factory.parts import Part
 from zsad_core.embedded.factory.photo import Look, denoise
 from zsad_core.embedded.factory.textures import grid
 from zsad_core.embedded.factory.twins import Twin, changed, make_twins, visible
@@ -92,6 +94,8 @@ class FlatStage:
             rows, columns = part.at(u, v)
             height = part.height[rows, columns] * part.scale + part.pose[2, 3]
             above = height > found[..., 2]
+            if part.floor is not None:
+                above &= part.height[rows, columns] > part.floor
             found[..., 2] = np.where(above, height, found[..., 2])
             found[..., 6:9] = np.where(above[..., None], part.albedo[rows, columns], found[..., 6:9])
         down, across = np.gradient(found[..., 2], 1 / self.size)
@@ -125,6 +129,33 @@ def test_the_same_seed_gives_the_same_pictures(monkeypatch):
     first, second = (make_twins(11, ["concrete"], size=96) for _ in range(2))
     assert first and [twin.damage for twin in first] == [twin.damage for twin in second]
     assert all(np.array_equal(a.damaged, b.damaged) and np.array_equal(a.mask, b.mask) for a, b in zip(first, second))
+
+
+@pytest.mark.parametrize("name", ["broken_apart", "cracked_through", "snapped_off"])
+def test_of_a_broken_product_the_gap_and_the_faces_are_marked_and_not_what_has_moved(name, monkeypatch):
+    def slab(making):
+        making.material = "ceramic"
+        x, y = grid(320)
+        height = np.where(np.maximum(abs(x), abs(y)) < 0.6, 0.2, -0.1)
+        return [Part((0.5, 0.02, 0.02), height=height, floor=0.0, inside=np.array([0.02, 0.02, 0.6]))]
+
+    monkeypatch.setitem(FAMILIES, "slab", Family("slab", slab, False, 1.0, ()))
+    monkeypatch.setattr(twins, "DAMAGES", {name: DAMAGES[name]})
+    monkeypatch.setattr(twins, "Stage", FlatStage)
+    plain = Look(1.0, 1 / 2.2, np.ones(3), np.ones((96, 96)), blur=0.0, grain=0.0)
+    monkeypatch.setattr(Look, "draw", lambda *_: plain)
+    made = [twin for seed in range(6) for twin in make_twins(seed, ["slab"], size=96, count=1)]
+    assert len(made) >= 4
+    for twin in made:
+        was_red, red = (
+            picture[..., 0] > 1.5 * picture[..., 1:].max(-1).astype(float) for picture in (twin.intact, twin.damaged)
+        )
+        bared = was_red & ~red  # the gap, the fresh faces and what is missing
+        assert bared.sum() > 30 and (bared & ~twin.mask).sum() < 12
+        assert (twin.mask & was_red & red).sum() < 0.08 * was_red.sum()
+    if name == "broken_apart":
+        arrived = red & ~was_red  # where there was ground
+        assert (arrived & ~twin.mask).sum() > 0.6 * arrived.sum() > 60
 
 
 def test_a_window_of_the_picture_is_seen_through_a_narrower_view_off_the_axis(monkeypatch):

@@ -15,6 +15,6 @@ To add a product, write a function with `@family` in a module of `families/`; it
         height = plate(np.abs(np.hypot(x, y) - 0.7) - thick / 2, 0.2, 0.1)
         return [Part(paint(build.rng), 0.6, height=height, floor=0.0)]
 
-To add a damage that befalls many products, write a function with `@damage` in marks.py, breaks.py or matter.py; it
-changes the part it is given. Neither knows of the renderer.
+To add a damage that befalls many products, write a function with `@damage` in marks.py, breaks.py, pieces.py or
+matter.py; it changes the part it is given, or puts others in its place. Neither knows of the renderer.
 """

@@ -188,4 +188,4 @@ def grid_around(part, x, y):
     return columns - x, rows - y
 
 
-from . import breaks, marks, matter  # noqa: E402, F401  they register the damages
+from . import breaks, marks, matter, pieces  # noqa: E402, F401  they register the damages

@@ -24,7 +24,7 @@ def _lay(spot, vertices, faces, colour, point, roughness, metallic=0.0, flat=Fal
     )
 
 
-def _lump(rng, radius, flatness, rough=0.15):
+def lump(rng, radius, flatness, rough=0.15):
     """An irregular pebble of about `radius`, resting on z = 0."""
     vertices, faces = ball(24, 32)
     bumps = sum(np.sin(vertices @ rng.normal(0, 1.3 + k, 3) + rng.uniform(0, 6)) / (1 + k) for k in range(5))
@@ -50,7 +50,7 @@ def lumps(spot):
     gloss, metal = rng.uniform(0.07, 0.9), float(rng.random() < 0.2)
     for number in range(count):
         radius = spot.reach / np.sqrt(count) * rng.uniform(0.5, 1.2)
-        vertices, faces = _lump(rng, radius, rng.uniform(0.15, 0.6), rng.uniform(0.03, 0.2))
+        vertices, faces = lump(rng, radius, rng.uniform(0.15, 0.6), rng.uniform(0.03, 0.2))
         _lay(spot, vertices, faces, colour, _seen(spot, 1.4) if number else spot.point, gloss, metal)
 
 
@@ -122,7 +122,7 @@ def droplets(spot):
     count = int(rng.integers(2, 10))
     colour = spot.colour * rng.uniform(0.25, 0.6) if spot.colour.mean() > 0.12 else rng.uniform(0.15, 0.5, 3)
     for number in range(count):
-        vertices, faces = _lump(rng, spot.reach / np.sqrt(count) * rng.uniform(0.4, 1.1), 0.45, 0.03)
+        vertices, faces = lump(rng, spot.reach / np.sqrt(count) * rng.uniform(0.4, 1.1), 0.45, 0.03)
         _lay(spot, vertices, faces, colour, _seen(spot, 1.2) if number else spot.point, 0.06)
 
 

@@ -24,6 +24,7 @@ class Part:
         flat: facets instead of smooth shading (meshes).
         inside: (3,) colour of a fresh break; None: that of the surface.
         foreign: it does not belong to the product.
+        carried: of a broken piece, (n, n) bool: where its surface is whole, wherever it lies now; else None.
         pose: (4, 4) object to world.
     """
 
@@ -38,6 +39,7 @@ class Part:
     flat: bool = False
     inside: np.ndarray | None = None
     foreign: bool = False
+    carried: np.ndarray | None = None
     pose: np.ndarray = field(default_factory=lambda: np.eye(4))
 
     def __post_init__(self):

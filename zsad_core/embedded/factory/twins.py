@@ -128,10 +128,12 @@ class _Session:
         kind, name, parts = self._damaged(kinds)
         scene = self.stage.scene(parts)
         features = self.stage.features(scene)
-        mask = changed(self.features, features, 0.008 * self.half)
+        tolerance = 0.008 * self.half
+        whole = self._carried(parts, features)[..., None]
+        mask = changed(self.features, np.where(whole, self.features, features), tolerance)
         if not LEAST < mask.mean() < MOST:
             return None
-        left, top, side = window = _window(mask)
+        left, top, side = window = _window(changed(self.features, features, tolerance))
         raw = self.raw.copy()
         raw[top : top + side, left : left + side] = self.stage.radiance(scene, int(self.rng.integers(1 << 20)), window)
         within = slice(top, top + side), slice(left, left + side)
@@ -155,6 +157,17 @@ class _Session:
             colour=colour_name(np.median(self.picture[self.product[::2, ::2]], axis=0) ** 2.2),
             ground=self.studio.ground.name if self.studio.ground else "none",
         )
+
+    def _carried(self, parts, features):
+        """Where whole surface of a broken piece is seen, bool (2S, 2S): it has moved, but there it is not damaged."""
+        carried = np.zeros(features.shape[:2], bool)
+        for part in parts:
+            if part.carried is not None:
+                alone = self.stage.features(self.stage.scene([part]))
+                seen = self._on_product(alone) & (np.abs(alone[..., :3] - features[..., :3]).max(-1) < 1e-4)
+                turned = (features[..., :3] - part.pose[:3, 3]) @ np.linalg.inv(part.pose[:3, :3]).T
+                carried |= seen & part.carried[part.at(turned[..., 0], turned[..., 1])]
+        return carried
 
     def _damaged(self, done):
         """(kind, name, parts) of one random damage of a kind that is not in `done`."""

@@ -264,7 +264,7 @@ def connector(build):
     return [part.placed(angle=rng.choice([0, rng.uniform(0, 6.3)]), scale=rng.uniform(0.85, 1.02))]
 
 
-@family("keyboard")
+@family("keyboard", without=("broken_apart", "cracked_through", "snapped_off"))
 def keys(build):
     rng = build.rng
     columns, rows = int(rng.integers(3, 6)), int(rng.integers(2, 5))
@@ -309,7 +309,7 @@ def keys(build):
     ]
 
 
-@family("chip", weight=0.9)
+@family("chip", weight=0.9, without=("broken_apart", "cracked_through", "snapped_off"))
 def chip(build):
     """An integrated circuit with legs on two or four sides."""
     rng = build.rng

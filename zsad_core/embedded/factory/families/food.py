@@ -342,7 +342,7 @@ def gum(build):
     return build.several(Part(albedo, rng.uniform(0.2, 0.5), height=height, floor=0.0), 0.35)
 
 
-@family("gravel", fills=True, weight=0.6, without=("warp", "twisted", "crazing"))
+@family("gravel", fills=True, weight=0.6, without=("warp", "twisted", "crazing", "cracked_through"))
 def gravel(build):
     rng, size = build.rng, 360
     build.material, build.name = "stone", str(rng.choice(["gravel", "pebbles", "stones"]))

@@ -182,7 +182,11 @@ def carpet(build):
     return filling(build, albedo * (1 + 0.05 * rng.normal(size=(size, size, 3))), 0.95, height)
 
 
-@family("metal grid", fills=True, without=("dent", "bulge", "scuff", "abrasion", "pores", "crazing", "discoloured"))
+@family(
+    "metal grid",
+    fills=True,
+    without=("dent", "bulge", "scuff", "abrasion", "pores", "crazing", "discoloured", "cracked_through"),
+)
 def metal_grid(build):
     rng = build.rng
     pitch = rng.uniform(0.16, 0.4)

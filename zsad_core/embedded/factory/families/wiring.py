@@ -15,7 +15,7 @@ from ..textures import (
 from .shapes import SIZE, plate
 
 
-@family("cable", weight=1.1)
+@family("cable", weight=1.1, without=("broken_apart", "cracked_through", "snapped_off"))
 def cable(build):
     """The cut end of a cable, seen along it."""
     rng = build.rng
