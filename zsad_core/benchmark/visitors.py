@@ -70,9 +70,9 @@ class Visitor:
 
 
 def picture(*seed: int) -> Image.Image:
-    """640 x 480 pixels of coloured clouds, the same for the same seed."""
+    """320 x 240 pixels of coloured clouds, the same for the same seed."""
     pixels = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
-    return Image.fromarray(pixels).resize((640, 480), Image.Resampling.BICUBIC)
+    return Image.fromarray(pixels).resize((320, 240), Image.Resampling.BICUBIC)
 
 
 def seconds(action: Callable) -> float:
