@@ -30,11 +30,6 @@ class Server:
         """Bytes: resident now (VmRSS), or at most until now (VmHWM). On Linux alone."""
         return process_memory(Path(f"/proc/{self.process}/status").read_text(), field)
 
-    def cpu_seconds(self) -> float:
-        """Seconds that its cores have worked for it until now. On Linux alone."""
-        times = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, times[11:13])) / os.sysconf("SC_CLK_TCK")  # utime, stime
-
 
 @contextmanager
 def running_app(**environment: str) -> Iterator[Server]:

@@ -33,6 +33,7 @@ PARTS = ("fairness", "load", "memory")
 PRODUCTS = ("hex nut", "bottle", "leather", "cookie", "capsule", "gear", "cable", "tile", "chain", "zipper", "spoon")
 LONG = {"preset": "poster-scale"}  # what the others train meanwhile: the longest preset
 AIM = 3  # times what a visitor would wait alone, with three active
+STAY = 5  # trainings of one visitor, where memory is measured
 LEAVING = {"GRADIO_HEARTBEAT_INTERVAL": "1"}  # seconds; a client of Python leaves at a beat, a browser at once
 
 
@@ -233,16 +234,24 @@ def load_lines(measured: Load) -> list[str]:
     return lines if measured.faults else [*lines, "- a sentence for everything that was wrong"]
 
 
-def memory(server: Server, trainings: int, inspections: int, rounds: int = 4, stay: int = 5) -> list[int]:
-    """Resident bytes of the page after a warm-up by eight at once, and after each round of visitors who come and go.
+@dataclass(frozen=True)
+class Memory:
+    """`resident` bytes of the page, warm and then after each further so many `trainings` and `inspections`."""
+
+    resident: list[int]
+    trainings: int
+    inspections: int
+
+
+def memory(server: Server, trainings: int, inspections: int, rounds: int) -> Memory:
+    """Memory of the page after a warm-up by eight at once, and after each round of visitors who come and go.
 
     Args:
-        trainings, inspections: of all rounds together.
-        stay: trainings of one visitor.
+        trainings, inspections: of all rounds together, rounded to what visitors of STAY trainings come to.
     """
-    visits = max(1, trainings // (rounds * stay))
-    a_training = max(1, inspections // (rounds * visits * stay))
-    work = functools.partial(visit, server.address, trainings=stay, inspections=a_training, recipe={})
+    visits = max(1, round(trainings / (rounds * STAY)))  # a round
+    a_training = max(1, round(inspections / (rounds * visits * STAY)))
+    work = functools.partial(visit, server.address, trainings=STAY, inspections=a_training, recipe={})
     with ThreadPoolExecutor(8) as pool:  # as many threads of the page have their caches then as ever will
         list(pool.map(work, range(8)))
     resident = [server.memory()]
@@ -250,7 +259,7 @@ def memory(server: Server, trainings: int, inspections: int, rounds: int = 4, st
         for number in range(visits):
             work(8 + round_ * visits + number)
         resident.append(server.memory())
-    return resident
+    return Memory(resident, visits * STAY, visits * STAY * a_training)
 
 
 def slope(values: Sequence[float]) -> float:
@@ -258,12 +267,11 @@ def slope(values: Sequence[float]) -> float:
     return float(np.polyfit(range(len(values)), values, 1)[0])
 
 
-def memory_lines(resident: Sequence[int], trainings: int, inspections: int) -> list[str]:
-    """The series of `memory`, as Markdown."""
-    rounds = len(resident) - 1
-    shown = ", ".join(f"{count / 1e6:.0f}" for count in resident)
-    return [f"Resident memory, warm and then after every {trainings // rounds} trainings and {inspections // rounds} "
-            f"inspections: {shown} MB; slope {slope(resident) / 1e6:+.1f} MB each time"]  # fmt: skip
+def memory_lines(measured: Memory) -> list[str]:
+    """What a measurement of memory came to, as Markdown."""
+    shown = ", ".join(f"{count / 1e6:.0f}" for count in measured.resident)
+    return [f"Resident memory, warm and then after every {measured.trainings} trainings and {measured.inspections} "
+            f"inspections: {shown} MB; slope {slope(measured.resident) / 1e6:+.1f} MB each time"]  # fmt: skip
 
 
 def report(parts: Sequence[str], options) -> Iterator[str]:
@@ -279,8 +287,8 @@ def report(parts: Sequence[str], options) -> Iterator[str]:
                 measured = load(server.address, options.visitors, options.trainings, options.inspections)
                 yield from load_lines(measured)
             else:
-                counts = options.memory_trainings, options.memory_inspections
-                yield from memory_lines(memory(server, *counts, options.rounds), *counts)
+                counts = options.memory_trainings, options.memory_inspections, options.rounds
+                yield from memory_lines(memory(server, *counts))
 
 
 def main(arguments=None) -> int:
@@ -300,6 +308,8 @@ def main(arguments=None) -> int:
     try:
         if unknown := set(parts) - set(PARTS):
             raise InputError(f"There is no part {min(unknown)!r:.40}: choose from {', '.join(PARTS)}.")
+        if "memory" in parts and sys.platform != "linux":
+            raise InputError("Memory is read from /proc, which Linux alone has: give --parts fairness,load.")
         lines = []
         for line in report(parts, options):
             print(line, flush=True)
