@@ -25,6 +25,7 @@ from page.tour import BUTTON, tour_script  # noqa: E402
 from page.training import Runs, TrainView  # noqa: E402
 from page.webcam import LiveView  # noqa: E402
 from page.why import WhyView  # noqa: E402
+from page.words import Page  # noqa: E402
 from zsad_core.backbone import Backbone, load_backbone  # noqa: E402
 from zsad_core.errors import InputError  # noqa: E402
 
@@ -36,7 +37,7 @@ HOUR = 3600  # seconds
 def create_demo(backbone: Backbone, assets: Path = ASSETS) -> gr.Blocks:
     """The page over a backbone; `assets` holds samples/ and detectors/."""
     desk, runs, sweeps, batches = Desk(backbone, assets), Runs(), Runs(), Runs()
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
+    with Page(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
         gr.HTML(_header(backbone), elem_id="header")
         with gr.Tabs(elem_id="views"):
             with gr.Tab("Train and inspect", id="main"):
@@ -64,6 +65,8 @@ def create_demo(backbone: Backbone, assets: Path = ASSETS) -> gr.Blocks:
             runs.forget(request.session_hash)
             sweeps.forget(request.session_hash)
             batches.forget(request.session_hash)
+            # Gradio keeps a visitor's detectors and photos for another hour.
+            demo.state_holder.session_data.pop(request.session_hash, None)
 
         demo.unload(leave)
     demo.queue(max_size=64)

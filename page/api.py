@@ -7,7 +7,7 @@ import gradio as gr
 import numpy as np
 
 from page.desk import Desk, read_photo
-from page.inspection import detector_file
+from page.inspection import IN_SCORING, detector_file
 from page.training import PRESETS, TRAINING, Runs, recipe_from
 from page.words import in_words
 from zsad_core.corruptions import KINDS, MAX_SEVERITY
@@ -62,7 +62,7 @@ class Api:
                     gr.Image(label="overlay_corrupted", format="png"),
                 ],
                 api_name="inspect",
-                concurrency_id="scoring",
+                **IN_SCORING,
             )
             call.click(
                 self.sweep,
@@ -210,6 +210,6 @@ class Api:
         return Detector.load(path, self.desk.backbone) if path else self.desk.detector_for(product)
 
 
-def _whole(seed: float | None) -> int | float | None:
+def _whole(seed):
     """A whole number as an int; anything else as it is, to be refused with a sentence."""
-    return int(seed) if seed is not None and seed == seed // 1 else seed
+    return int(seed) if isinstance(seed, float) and seed.is_integer() else seed

@@ -15,7 +15,7 @@ from gradio.utils import get_upload_folder
 from page.api import in_plain_words
 from page.batch_report import Result, detector_line, drop_label, nothing_yet, report, resting, status, threshold_panel
 from page.desk import Desk, read_photo
-from page.inspection import AT_ONCE, InspectView
+from page.inspection import AT_ONCE, TOGETHER, InspectView
 from page.training import Runs
 from page.words import in_words
 from zsad_core.archives import Entry, ImageFiles
@@ -23,7 +23,7 @@ from zsad_core.batch import QUANTILE, BatchScoring, auroc, calibrated_threshold,
 from zsad_core.detector import Detector, Inspection
 
 # Of its own: a batch takes minutes, and whoever trains or looks at one image must not wait for its end.
-SCORING_MANY = {"concurrency_id": "batch", "concurrency_limit": 2, "show_progress": "hidden"}
+SCORING_MANY = {"concurrency_id": "batch", "concurrency_limit": TOGETHER, "show_progress": "hidden"}
 LEAST_PAUSE = 0.3  # seconds between two pictures of a batch
 SORTING = """element.addEventListener('click', (event) => {
     const heading = event.target.closest('th[data-sort]');

@@ -20,7 +20,11 @@ from zsad_core.figures import data_address, heat
 KEPT = 8  # detectors that are remembered for a visitor
 FIRST_SEVERITIES = {"contrast": 2}  # on the first screen, so that it shows at once what the page is about
 AT_ONCE = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-SCORING = {"concurrency_id": "scoring", "concurrency_limit": 2, "api_visibility": "private", "show_progress": "hidden"}
+# Visitors who train at once, who score and who run a batch. The cores are shared among them by the system, a little for
+# each in turn; a visitor who waited here would wait for somebody else's end.
+TOGETHER = 8
+IN_SCORING = {"concurrency_id": "scoring", "concurrency_limit": TOGETHER}
+SCORING = {**IN_SCORING, "api_visibility": "private", "show_progress": "hidden"}
 WAITING = {**SCORING, "show_progress": "minimal"}  # what takes over half a second says so; see style.css
 
 

@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 
 from page.desk import Desk
-from page.inspection import AT_ONCE, InspectView
+from page.inspection import AT_ONCE, TOGETHER, InspectView
 from page.words import in_words
 from zsad_core.detector import Detector, Training
 from zsad_core.errors import InputError
@@ -24,7 +24,7 @@ EXAMPLES = ("metal nut", "hazelnut", "aeroengine blade", "bottle", "leather", "c
 QUICK = Recipe.quick()
 PRESETS = {"quick": QUICK, "standard": Recipe.standard(), "poster-scale": Recipe.poster_scale()}
 NUMBERS = {name: (one.prompts, one.diversity_words, one.steps) for name, one in PRESETS.items()}  # that can be changed
-TRAINING = {"concurrency_id": "training", "concurrency_limit": 2, "show_progress": "hidden"}
+TRAINING = {"concurrency_id": "training", "concurrency_limit": TOGETHER, "show_progress": "hidden"}
 LEAST_PAUSE = 0.1  # seconds between two pictures of a training
 FALLING, RISING = ("diversity", "knowledge", "groups", "guard"), ("FNN loss", "text accuracy")
 

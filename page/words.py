@@ -13,6 +13,23 @@ from zsad_core.errors import InputError
 log = logging.getLogger(__name__)
 
 
+class Page(gr.Blocks):
+    """A page that also answers with a sentence where a value does not even reach a handler."""
+
+    async def preprocess_data(self, *arguments, **named):
+        try:
+            return await super().preprocess_data(*arguments, **named)
+        except gr.Error:
+            raise
+        except Exception as error:  # without this, whoever calls an endpoint is told nothing at all
+            log.info("A value was refused", exc_info=error)
+            raise gr.Error(
+                "A value is missing or not of the kind that is taken here. A file must be uploaded first: a path or "
+                "an address is not opened. See “Use via API” at the foot of the page.",
+                print_exception=False,
+            ) from error
+
+
 def in_words(function: Callable, show: Callable[[str], str] = html.escape) -> Callable:
     """A handler that raises `gr.Error` with a sentence, and nothing else; what is on screen stays there.
 

@@ -113,9 +113,11 @@ def test_wrong_sweeps_get_a_sentence(client, image, changes, sentence):
         ({"brightness": 2.5}, "severity 2.5 of brightness"),
         ({"brightness": "nan"}, "severity 'nan' of brightness"),
         ({"seed": -3}, "seed -3"),
+        ({"seed": "x"}, "seed 'x'"),
         ({"product": "x" * 10_000}, "10000 characters"),
         ({"product": "<script>"}, "'<script>' contains markup"),
         ({"image": None}, "no image"),
+        ({"image": 7}, "not of the kind that is taken here"),
     ],
 )
 def test_wrong_values_get_a_sentence(client, image, changes, sentence):
@@ -161,7 +163,7 @@ def test_a_path_on_the_server_is_not_opened(client):
     body = {"data": [data, "metal nut", None, 0, 0, 0, 0, 0]}
     begun = httpx.post(f"{client.src}gradio_api/call/inspect", json=body)
     answer = httpx.get(f"{client.src}gradio_api/call/inspect/{begun.json()['event_id']}", timeout=20).text
-    assert "event: error" in answer and "event: complete" not in answer
+    assert "event: error" in answer and "must be uploaded first" in answer and "event: complete" not in answer
 
 
 def test_only_the_named_endpoints_are_public_and_they_are_documented(client):

@@ -39,11 +39,13 @@ def test_python_files_stay_short():
 
 
 def test_the_core_knows_nothing_of_the_page():
+    visiting = {"hostile.py", "visitors.py"}  # they start the page as a program of its own and are its clients
     for path in (ROOT / "zsad_core").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not {name.split(".")[0] for name in names} & {"gradio", "gradio_client", "app"}, path
+            foreign = {name.split(".")[0] for name in names} & {"gradio", "gradio_client", "app", "page"}
+            assert foreign <= ({"gradio_client"} if path.name in visiting else set()), path
 
 
 def test_nothing_calls_a_font_or_analytics_service():

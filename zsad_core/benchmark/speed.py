@@ -10,13 +10,9 @@ import datetime
 import functools
 import os
 import platform
-import re
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from statistics import median
 
@@ -25,18 +21,17 @@ import torch
 import torch.nn.functional as F
 
 from zsad_core.backbone import load_backbone, random_backbone
+from zsad_core.benchmark.server import ROOT, process_memory, running_app
 from zsad_core.corruptions import EXTRA_KINDS, KINDS, MAX_SEVERITY, corrupt
 from zsad_core.dense import VisionTransformerTower
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.recipe import Recipe
 
-ROOT = Path(__file__).resolve().parents[2]
 BACKBONES = ("embedded", "ViT-B-16-plus-240")
 PRODUCT = "metal nut"
 BEARABLE = 60  # seconds; a training that would take longer is multiplied out from its first steps
 LITERAL_STEPS = 100  # of SGD on one word, as PromptStyler (Cho et al., ICCV 2023) takes
-APP_LIMIT = 180  # seconds for the first screen, after which something is broken
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,41 +186,16 @@ def _bare_image_vector(backbone, image):
 
 def first_screen():
     """Starts `python app.py` on the embedded backbone: seconds until the page answers, and its peak memory in bytes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     started = time.perf_counter()
-    command = [sys.executable, "app.py", "--backbone", "embedded", "--host", "127.0.0.1", "--port", str(port)]
-    app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while not _answers(f"http://127.0.0.1:{port}/"):
-            if app.poll() is not None or time.perf_counter() - started > APP_LIMIT:
-                raise InputError("The app showed no page: run `python app.py --backbone embedded` to see why.")
-            time.sleep(0.02)
-        return time.perf_counter() - started, _high_water_mark(Path(f"/proc/{app.pid}/status").read_text())
-    finally:
-        app.terminate()
-        app.wait()
-
-
-def _answers(address):
-    try:
-        with urllib.request.urlopen(address, timeout=10) as page:
-            return page.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
+    with running_app() as server:
+        return time.perf_counter() - started, server.memory("VmHWM")
 
 
 def peak_memory(code):
     """Peak resident memory, in bytes, of a Python process that runs this code."""
     code += "\nprint(open('/proc/self/status').read())"
     child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return _high_water_mark(child.stdout)
-
-
-def _high_water_mark(status):
-    """Bytes, from the text of Linux's /proc/PID/status; getrusage would count what the parent held before the start."""
-    return 1024 * int(re.search(r"^VmHWM:\s+(\d+) kB$", status, flags=re.MULTILINE).group(1))
+    return process_memory(child.stdout, "VmHWM")
 
 
 def open_backbone(name):
