@@ -16,6 +16,7 @@ from zsad_core.embedded.learner import Training
 from zsad_core.embedded.objective import losses, say
 from zsad_core.embedded.pairs import TrainingPairs, collate
 from zsad_core.embedded.renders import Renders
+from zsad_core.embedded.text_space import short_axis
 from zsad_core.errors import InputError
 
 SIZE = 64
@@ -229,6 +230,48 @@ def test_the_table_of_real_images_averages_the_six_of_the_target_alone():
         "| **mean of 2** | 0.800 / 0.500"
     )
     assert any(line.startswith("| hazelnut (reported only) | 0.100 / 0.500") for line in lines)
+
+
+def test_the_odd_place_of_a_regular_picture_is_the_rare_one():
+    """A tiling of two materials, one place of neither: it alone is unlike its nearest likes, however far they lie."""
+    generator = torch.Generator().manual_seed(0)
+    one, other, odd = torch.randn(3, 24, generator=generator)
+    feature = torch.where(torch.arange(256).view(16, 16, 1) % 2 == 0, one, other).clone()  # (16, 16, 24)
+    feature[5, 9] = odd
+    residual, rarity = towers.unlike_the_rest(feature[None])
+    assert torch.nonzero(residual[0].norm(dim=2) > 1e-4).tolist() == [[5, 9]]
+    for values in rarity[0].unbind(dim=2):
+        assert divmod(int(values.argmax()), 16) == (5, 9)
+    assert rarity[0, 5, 9, 0] > 0.3 and rarity[0, ..., 0].flatten().sort().values[-2] == pytest.approx(0, abs=1e-5)
+
+
+def test_what_is_unlike_the_rest_leans_towards_damage_once(render_folder, tokenizer):
+    with torch.random.fork_rng():
+        training = learn(Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=1), render_folder, 2)
+    generator = torch.Generator().manual_seed(0)
+    features = [torch.randn(2, n, side, side, generator=generator) for side, n in ((8, 72), (4, 120), (2, 352))]
+    head = training.average.head
+    before = head(*features)[1]
+    training.lean([features])
+    once = head(*features)[1]
+    training.lean([features])
+    axis = short_axis(lambda texts: training.encode_text(training.average, texts), "bottle")
+    rarity = head.compare(*(head.standardise(feature, level) for level, feature in enumerate(features[:2])))[1]
+    moved = torch.einsum("bdhw,d->bhw", once - before, axis)
+    rarity = F.interpolate(rarity.permute(0, 3, 1, 2), size=(8, 8), mode="bilinear")[:, 0]
+    assert torch.corrcoef(torch.stack([moved.flatten(), rarity.flatten()]))[0, 1] > 0.999
+    assert torch.allclose(head(*features)[1], once, rtol=0.02, atol=0.02)  # asked twice, it leans once
+
+
+def test_a_picture_alone_reads_as_in_a_batch():
+    tower = towers.ImageTower(TINY).eval()
+    torch.nn.init.normal_(tower.head.unlike.weight, generator=torch.Generator().manual_seed(0))
+    pixels = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        together = tower(pixels)
+        alone = [tower(one[None]) for one in pixels]
+    for number, parts in enumerate(zip(*alone)):
+        assert torch.allclose(torch.cat(parts), together[number], atol=1e-4)
 
 
 def test_weights_survive_the_file_and_damaged_files_are_refused(tmp_path):

@@ -24,7 +24,7 @@ from .pairs import TrainingPairs, collate
 from .photographs import Photographs
 from .renders import Renders
 from .text_space import short_axis, text_space
-from .train import STANDARDISE_ON
+from .train import MEASURED_ON
 
 HELD_OUT_PAIRS = 240
 WITHOUT = {  # what is left out -> terms of the objective or sources of data
@@ -118,7 +118,7 @@ def run(without, features, held_out, architecture, classes, tokenizer, steps, ba
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(len(usable)) for _ in range(steps * batch_pairs // len(usable) + 1)])
     batches = [[usable[i] for i in order[n * batch_pairs : (n + 1) * batch_pairs]] for n in range(steps)]
-    training.standardise([features.read([pair["number"] for pair in pairs])[0] for pairs in batches[:STANDARDISE_ON]])
+    training.standardise([features.read([pair["number"] for pair in pairs])[0] for pairs in batches[:MEASURED_ON]])
     for pairs in batches:
         training.step(collate(pairs, images=False), *features.read([pair["number"] for pair in pairs]))
     average = training.average.eval()

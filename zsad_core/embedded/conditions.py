@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from .captions import CONDITIONS
 
-CORRUPTED_SHARE = 0.55  # of the pictures; the others are plain
+CORRUPTED_SHARE = 0.45  # of the pictures; the others are plain
 
 
 def _soft_field(shape, rng, cells=3):
@@ -56,12 +56,18 @@ APPLY = {"bright": _brighten, "dark": _darken, "low contrast": _flatten, "noisy"
 assert set(APPLY) | {"plain"} == set(CONDITIONS)
 
 
-def photograph(pixels, rng):
-    """Take the picture: unnamed small variations, then perhaps one named condition.
+def draw_condition(rng):
+    """The name of a condition, "plain" for what is left of `CORRUPTED_SHARE`."""
+    return str(rng.choice(list(APPLY))) if rng.random() < CORRUPTED_SHARE else "plain"
+
+
+def photograph(pixels, rng, condition=None):
+    """Take the picture: unnamed small variations, then one named condition.
 
     Args:
         pixels: uint8 (H, W, 3).
         rng: numpy Generator.
+        condition: its name; drawn if not given.
     Returns:
         (uint8 (H, W, 3), name of the condition, a key of `captions.CONDITIONS`).
     """
@@ -72,9 +78,8 @@ def photograph(pixels, rng):
     if rng.random() < 0.35:  # uneven light and soft shadows belong to intact products too
         x = x * (1 + rng.uniform(0.1, 0.5) * (_soft_field(x.shape, rng, int(rng.integers(2, 5)))[..., None] - 0.5))
     x = np.clip(x, 0, 255)
-    condition = "plain"
-    if rng.random() < CORRUPTED_SHARE:
-        condition = str(rng.choice(list(APPLY)))
+    condition = condition or draw_condition(rng)
+    if condition != "plain":
         x = APPLY[condition](x, rng)
     elif rng.random() < 0.3:
         buffer = io.BytesIO()

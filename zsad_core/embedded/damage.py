@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 PAINTERS = {}
-SMALLEST, LARGEST = 0.0012, 0.07  # share of the picture, drawn log-uniformly
+SMALLEST, LARGEST = 0.0015, 0.14  # share of the picture, drawn log-uniformly
 VISIBLE = 9.0  # grey levels (mean of channels) from which a pixel counts as changed
 
 

@@ -20,7 +20,7 @@ def read_held_out(folders, count, seed=0, size=None):
     rng = np.random.default_rng(seed)
     renders = Renders(folders, held_out=True)
     for number in rng.permutation(len(renders))[:count]:
-        pair = finish(renders.read(number, size), rng, near_misses=False)
+        pair = finish(renders.read(number, size), rng, training=False)
         yield {**pair, "unseen": renders.rows[number]["product"] in HELD_OUT_FAMILIES}
 
 
@@ -93,4 +93,5 @@ def held_out_renders(backbone, folders, count=600, seed=0):
         encoded = backbone.encode([image.permute(1, 2, 0).numpy() for pair in pairs for image in pair["images"]])
         return encoded.image, encoded.dense
 
-    return figures(list(read_held_out(folders, count, seed)), encode, backbone.text_vectors)
+    pairs = list(read_held_out(folders, count, seed, backbone.image_size))
+    return figures(pairs, encode, backbone.text_vectors)

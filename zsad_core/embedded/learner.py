@@ -15,9 +15,11 @@ from ..errors import InputError
 from . import towers
 from .captions import imagenet_names, product_names
 from .objective import SHARPEST, TAUGHT_NAMES, WEIGHTS, losses, say
+from .text_space import short_axis
 
-LEARNING_RATE = 1.5e-3
+LEARNING_RATE = 1e-3
 WARM_UP = 100  # steps
+LEAN, LEAN_THINGS = 0.4, 50  # of a dense vector's length for a rarity of 1; product names that fix the direction
 AVERAGE_DECAY = 0.998  # of the running mean of the weights, which is what ships
 
 
@@ -138,6 +140,32 @@ class Training:
                 f"{path.name!r} is neither a checkpoint of the training nor a folder with its weights ({error!r:.80})."
             ) from error
         return {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
+
+    @torch.no_grad()
+    def lean(self, batches):
+        """Let a place that is unlike the rest of its picture lean towards the damaged states.
+
+        Renders teach the head little of this, because their grounds are more restless than those of an inspection. How
+        far it leans is what ranked held-out twins best, by image and by map.
+
+        Args:
+            batches: a few batches of trunk features, which fix the length of a dense vector and the mean rarity; a
+                place of mean rarity does not lean at all.
+        """
+        head = self.average.head
+        axes = [
+            short_axis(lambda sentences: self.encode_text(self.average, sentences), thing)
+            for thing in self.things[:: max(1, len(self.things) // LEAN_THINGS)]
+        ]
+        towards = F.normalize(torch.stack(axes).mean(dim=0), dim=0)  # (d,)
+        length, rarity = [], []
+        for features in batches:
+            length.append(head(*features)[1].norm(dim=1).mean())
+            fine, sixteen = (head.standardise(feature, level) for level, feature in enumerate(features[:2]))
+            rarity.append(head.compare(fine, sixteen)[1].mean())
+        lean = LEAN * torch.stack(length).mean() * towards
+        head.patch.bias -= torch.stack(rarity).mean() * (lean - head.lean)
+        head.lean.copy_(lean)
 
     @torch.no_grad()
     def _fit_class_directions(self):

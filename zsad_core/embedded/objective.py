@@ -30,10 +30,10 @@ WEIGHTS = {
     "place": 2.0,
     "apart": 3.0,
     "state": 1.0,
-    "ranking": 0.5,
+    "ranking": 1.0,
     "focal": 4.0,
     "dice": 0.5,
-    "peak": 0.5,
+    "peak": 0.7,
     "spread": 1.0,
     "labels": 0.3,
     "names": 0.3,
@@ -41,6 +41,7 @@ WEIGHTS = {
 TAUGHT_NAMES = 48  # ImageNet names taught in a step
 KIND_SETS = 2  # wordings of the eight kinds in a step
 HOTTEST = (5, 30)  # positions of a map
+TWINS = 0.7  # share of a picture's own twin in the ranking: a detector is asked to rank pictures of one product
 APART = 0.7  # cosine up to which two kinds of damage may be alike
 SHARPEST = 100.0  # upper limit of the logit scale, as in CLIP
 
@@ -128,7 +129,8 @@ def _soft_cross_entropy(logits, target):
 
 def _above(intact, damaged):
     """Ranking loss of scores, (B,) each: every damaged picture above every intact one, and above its own twin."""
-    return (F.softplus(intact[:, None] - damaged).mean() + F.softplus(intact - damaged).mean()) / 2
+    of_all, of_twins = F.softplus(intact[:, None] - damaged).mean(), F.softplus(intact - damaged).mean()
+    return (1 - TWINS) * of_all + TWINS * of_twins
 
 
 def _spread(vectors):
@@ -197,7 +199,7 @@ def losses(image, dense, text, words, batch, scale, labels, directions):
     terms["peak"] = 0.0
     for count in HOTTEST:
         peak = hottest[:, :count].mean(dim=1)
-        told = F.binary_cross_entropy_with_logits(peak, damaged) + 0.5 * _above(peak[:pairs], peak[pairs:])
+        told = F.binary_cross_entropy_with_logits(peak, damaged) + _above(peak[:pairs], peak[pairs:])
         terms["peak"] = terms["peak"] + told / len(HOTTEST)
 
     spoken = torch.cat([part[name] for name in ("captions", "normal", "abnormal", "taught")])

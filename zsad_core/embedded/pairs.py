@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from .conditions import photograph
+from .conditions import draw_condition, photograph
 from .near_misses import add_near_miss
 
 GREY_SHARE = 0.12  # of the pairs
+ALIKE_SHARE = 0.5  # of the pairs that train are taken under the same condition, in strengths of their own
 
 
 @dataclass
@@ -47,18 +48,20 @@ class TrainingPairs(torch.utils.data.IterableDataset):
             yield finish((self.renders if rendered else self.photographs).draw(self.size, rng), rng)
 
 
-def finish(pair, rng, near_misses=True):
+def finish(pair, rng, training=True):
     """Turn both pictures alike at random, take each under its own condition, and put the pair into tensors.
 
-    Near-misses are drawn for each side on its own too, and only on what trains: `near_misses=False` leaves them out.
+    Only what trains gets near-misses, drawn for each side on its own too, and is now and then taken under one condition
+    for both: pictures of one condition are what a benchmark compares.
     """
     pictures, facts = (pair.intact, pair.damaged), pair.facts
     if rng.random() < GREY_SHARE:
         pictures = [np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8) for picture in pictures]
         facts = {fact: words for fact, words in facts.items() if fact != "colour"}
-    if near_misses:
+    if training:
         pictures = [add_near_miss(picture, pair.mask, rng) for picture in pictures]
-    images, conditions = zip(*(photograph(picture, rng) for picture in pictures))
+    shared = draw_condition(rng) if training and rng.random() < ALIKE_SHARE else None
+    images, conditions = zip(*(photograph(picture, rng, shared) for picture in pictures))
     turns, flipped = int(rng.integers(4)), rng.random() < 0.5
 
     def turn(array):

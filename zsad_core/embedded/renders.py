@@ -61,6 +61,8 @@ RENDERED_NAMES = {
 }
 HELD_OUT_FAMILIES = ("coin", "gear", "cracker", "battery", "fins", "macaroni", "candle", "gum")
 HELD_OUT_EVERY = 12  # of the other families, the pairs of about one intact picture in so many are held out
+LARGER_SHARE = 0.6  # of the draws take the larger damage of two: inspection pictures show larger ones than the factory
+OFF_CENTRE = 0.12  # of the side, standard deviation of a crop's centre: products are looked at, not past
 FACTS = ("colour", "material", "ground")
 
 
@@ -123,10 +125,13 @@ class Renders:
     def draw(self, size, rng):
         """A random pair, cropped and recoloured at random, both pictures alike."""
         pair = self.read(rng.integers(len(self)))
+        if rng.random() < LARGER_SHARE:
+            pair = max(pair, self.read(rng.integers(len(self))), key=lambda one: one.mask.mean())
         side = len(pair.mask)
         for _ in range(8):  # a crop that loses the damage is drawn again
-            crop = int(side * rng.uniform(0.55, 1)) if rng.random() < 0.6 else side
-            top, left = rng.integers(0, side - crop + 1, 2)
+            crop = int(side * rng.uniform(0.5, 1)) if rng.random() < 0.7 else side
+            place = (side - crop) / 2 + rng.normal(0, OFF_CENTRE * side, 2)
+            top, left = np.clip(place, 0, side - crop).astype(int)
             mask = pair.mask[top : top + crop, left : left + crop]
             if mask.sum() >= 14:
                 break

@@ -1,8 +1,9 @@
 """The two towers of the embedded backbone and their file format.
 
 Image tower: EfficientNet-Lite2 (ImageNet weights, frozen) under a trained head that writes every position of the
-stride-8 grid into the joint space. Text tower: open_clip's own `TextTransformer`, 3 layers wide 192, over the first
-15,870 merges of CLIP's byte-pair list (any prefix of a merge list is a valid one), so that the token table stays small.
+stride-8 grid into the joint space, with an eye on what is unlike the rest of the same picture. Text tower: open_clip's
+own `TextTransformer`, 3 layers wide 192, over the first 15,870 merges of CLIP's byte-pair list (any prefix of a merge
+list is a valid one), so that the token table stays small.
 """
 
 import gzip
@@ -27,6 +28,8 @@ from ..errors import InputError
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "embedded"
 TRUNK = "efficientnet_lite2"
 TRUNK_CHANNELS = (24, 48, 120, 352)  # strides 4, 8, 16, 32
+ALIKE = 5  # positions that a position is compared with
+NEIGHBOURHOOD = 2  # positions of the stride-16 grid around each that do not count as elsewhere
 MERGES = 16384 - 512 - 2  # vocabulary of 16,384: 512 bytes with and without word end, the merges, start and end of text
 
 
@@ -70,6 +73,33 @@ class Trunk(nn.Module):
         return fine, sixteen, thirty_two  # (B, 120, S/16, S/16), (B, 352, S/32, S/32)
 
 
+def unlike_the_rest(feature):
+    """How each position differs from those that are most like it elsewhere in the same picture.
+
+    A flawless product repeats itself, a defect seldom does. The nearest neighbours that industrial anomaly detection
+    looks for among normal images (PatchCore, arXiv 2106.08265) are looked for in the picture itself here.
+
+    Args:
+        feature: (B, H, W, C), standardised per channel.
+    Returns:
+        residual (B, H, W, C), the position minus the mean of its `ALIKE` most alike ones, none from its own
+        neighbourhood; rarity (B, H, W, 2), one minus their mean cosine, plain and standardised within the picture.
+    """
+    batch, rows, columns, channels = feature.shape
+    flat = feature.flatten(1, 2)  # (B, N, C)
+    unit = F.normalize(flat, dim=2)
+    row = torch.arange(rows, device=feature.device).repeat_interleave(columns)
+    column = torch.arange(columns, device=feature.device).repeat(rows)
+    apart = torch.maximum((row[:, None] - row).abs(), (column[:, None] - column).abs())  # (N, N), Chebyshev
+    alike = (unit @ unit.transpose(1, 2)).masked_fill(apart <= NEIGHBOURHOOD, -1.0)  # (B, N, N)
+    cosine, where = alike.topk(min(ALIKE, rows * columns), dim=2)
+    match = torch.zeros_like(alike).scatter_(2, where, 1 / where.shape[2])
+    rarity = 1 - cosine.mean(dim=2)  # (B, N)
+    relative = (rarity - rarity.mean(dim=1, keepdim=True)) / (rarity.std(dim=1, keepdim=True) + 1e-3)
+    rarities = torch.stack([rarity, relative], dim=2)
+    return (flat - match @ flat).view_as(feature), rarities.view(batch, rows, columns, 2)
+
+
 class Block(nn.Module):
     """A 3x3 convolution and an MLP over (B, H, W, C), both residual."""
 
@@ -83,6 +113,11 @@ class Block(nn.Module):
         near = self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         x = x + F.gelu(self.norm(near))
         return x + self.mlp(x)
+
+
+def _enlarged(feature, rows, columns):
+    """(B, h, w, C) -> (B, rows, columns, C)."""
+    return F.interpolate(feature.permute(0, 3, 1, 2), size=(rows, columns), mode="bilinear").permute(0, 2, 3, 1)
 
 
 class Head(nn.Module):
@@ -99,6 +134,9 @@ class Head(nn.Module):
             self.register_buffer(f"mean_{level}", torch.zeros(count))
             self.register_buffer(f"deviation_{level}", torch.ones(count))
         self.projections = nn.ModuleList(nn.Linear(count, width) for count in channels)
+        self.unlike = nn.Linear(channels[0] + channels[1] + 6, width)
+        nn.init.zeros_(self.unlike.weight)  # so that weights from before it can be trained on
+        self.register_buffer("lean", torch.zeros(dim))  # for a rarity of 1; see `learner.Training.lean`
         self.norm = nn.LayerNorm(width)
         self.context = nn.Linear(2 * width, width)
         self.blocks = nn.ModuleList(Block(width) for _ in range(2))
@@ -111,13 +149,30 @@ class Head(nn.Module):
         mean, deviation = getattr(self, f"mean_{level}"), getattr(self, f"deviation_{level}")
         return (feature.permute(0, 2, 3, 1) - mean) / deviation
 
+    def compare(self, fine, sixteen):
+        """What is unlike the rest of the picture.
+
+        Args:
+            fine, sixteen: features at strides 8 and 16, standardised.
+        Returns:
+            Both residuals and three rarities, (B, H/16, W/16, C8 + C16 + 6); the rarity at stride 16 alone,
+            (B, H/16, W/16, 1).
+        """
+        fine = F.avg_pool2d(fine.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+        both = torch.cat([F.normalize(fine, dim=3), F.normalize(sixteen, dim=3)], dim=3)
+        fine_residual, fine_rarity = unlike_the_rest(fine)
+        residual, rarity = unlike_the_rest(sixteen)
+        together = torch.cat([fine_residual, residual, fine_rarity, rarity, unlike_the_rest(both)[1]], dim=3)
+        return together, rarity[..., :1]
+
     def forward(self, *features):
         features = [self.standardise(feature, level) for level, feature in enumerate(features)]
         rows, columns = features[0].shape[1:3]
         x = self.projections[0](features[0])  # (B, H, W, width)
-        for feature, project in zip(features[1:], self.projections[1:]):
-            coarse = project(feature).permute(0, 3, 1, 2)
-            x = x + F.interpolate(coarse, size=(rows, columns), mode="bilinear").permute(0, 2, 3, 1)
+        unlike, rarity = self.compare(*features[:2])
+        coarser = [project(feature) for feature, project in zip(features[1:], self.projections[1:])]
+        for coarse in (*coarser, self.unlike(unlike)):
+            x = x + _enlarged(coarse, rows, columns)
         x = self.norm(x)
         x = F.gelu(x + self.context(torch.cat([x.mean((1, 2)), x.amax((1, 2))], dim=1))[:, None, None])
         for block in self.blocks:
@@ -126,7 +181,7 @@ class Head(nn.Module):
         whole = self.whole(
             torch.cat([coarsest.mean((1, 2)), coarsest.amax((1, 2)), x.mean((1, 2)), x.amax((1, 2))], dim=1)
         )  # (B, d)
-        patch = self.patch(x)  # (B, H, W, d)
+        patch = self.patch(x) + _enlarged(rarity, rows, columns) * self.lean  # (B, H, W, d)
         weight = self.attention(x).flatten(1).float().softmax(dim=1).to(patch.dtype)  # (B, H*W)
         flat = patch.flatten(1, 2)
         pooled = (flat.mean(1) + (weight[:, None] @ flat)[:, 0]) / 2

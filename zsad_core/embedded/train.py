@@ -23,7 +23,7 @@ from .pairs import TrainingPairs, collate
 from .photographs import Photographs
 from .renders import Renders
 
-STANDARDISE_ON = 10  # batches that fix the head's mean and deviation per channel
+MEASURED_ON = 10  # batches that fix the head's mean and deviation per channel, and how far it leans
 REPORT_EVERY, SAVE_EVERY = 50, 200  # steps
 
 
@@ -59,11 +59,15 @@ def train(
         report(f"resumed at step {training.done}")
     stream = TrainingPairs(renders, photographs, architecture.image_size, seed + training.done, rendered_share)
     batches = iter(DataLoader(stream, batch_pairs, num_workers=1, collate_fn=collate, prefetch_factor=6))
+
+    def look():
+        return [teacher(next(batches)["images"])[0] for _ in range(MEASURED_ON)]
+
     if start and not resumed:
         afresh = training.start_from(start)
         report(f"started from {Path(start).name}; afresh: {', '.join(afresh) or 'nothing'}")
     elif not resumed:
-        training.standardise([teacher(next(batches)["images"])[0] for _ in range(STANDARDISE_ON)])
+        training.standardise(look())
 
     began, first = time.time(), training.done
     while training.done < steps:
@@ -81,6 +85,7 @@ def train(
             checkpoint.with_suffix(".new").replace(checkpoint)
     if start:
         training.mix(start, share_kept)
+    training.lean(look())
     average, tower = training.average, towers.ImageTower(architecture)
     tower.trunk, tower.head = teacher.trunk, average.head
     towers.save(out, architecture, average.text, tower, min(average.log_scale.item(), math.log(SHARPEST)))
