@@ -1,7 +1,7 @@
 """The embedded backbone's data, words, objective and file format, on small made-up pictures."""
 
 import random
-from itertools import islice
+from itertools import combinations, islice
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from zsad_core.embedded import ablation, real_images, towers
 from zsad_core.embedded.captions import CONDITIONS, DAMAGE
-from zsad_core.embedded.held_out import figures, read_held_out
+from zsad_core.embedded.held_out import figures, first_among, read_held_out
 from zsad_core.embedded.learner import Training
 from zsad_core.embedded.objective import losses, say
 from zsad_core.embedded.pairs import TrainingPairs, collate
@@ -217,6 +217,14 @@ def test_held_out_figures_are_perfect_for_vectors_that_say_what_is_shown(embedde
     measured = figures(pairs, encode, embedded.text_vectors)
     assert measured["state, AUROC, families seen"] > 0.95 and measured["pixel AUROC"] > 0.95
     assert measured["condition, top-1 of 6"] > 0.8 and measured["damaged twin higher"] == 1
+
+
+@pytest.mark.parametrize("ahead", range(6))
+def test_coming_first_among_a_few_drawn_is_counted_exactly(ahead):
+    """Against every draw of two others from six classes, of which `ahead` are likelier than the right one."""
+    draws = list(combinations(range(5), 2))
+    first = sum(all(other >= ahead for other in draw) for draw in draws)
+    assert first_among(3, classes=6, ahead=ahead) == pytest.approx(first / len(draws))
 
 
 def test_the_table_of_real_images_averages_the_six_of_the_target_alone():

@@ -1,5 +1,7 @@
 """Zero-shot recognition on rendered pairs that training never saw: by text alone, under all conditions."""
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,7 @@ from .renders import HELD_OUT_FAMILIES, Renders
 from .text_space import class_vectors, ensemble_axis, kind_vectors
 
 AT_ONCE = 16  # pairs
+FEWER = 20  # families that are told apart, drawn at random for every picture
 PLACE = 3  # side of the square of positions whose mean is the hottest place
 
 
@@ -29,6 +32,12 @@ def hottest_place(dense, maps):
     smooth = F.avg_pool2d(maps[:, None], PLACE, stride=1, padding=PLACE // 2, count_include_pad=False)
     near = F.avg_pool2d(dense.permute(0, 3, 1, 2), PLACE, stride=1, padding=PLACE // 2, count_include_pad=False)
     return F.normalize(near.flatten(2)[torch.arange(len(maps)), :, smooth.flatten(1).argmax(dim=1)], dim=1)
+
+
+def first_among(drawn, classes, ahead):
+    """Probability that a class with `ahead` others before it comes first among it and `drawn` - 1 random others."""
+    others = min(drawn, classes) - 1
+    return math.comb(classes - 1 - ahead, others) / math.comb(classes - 1, others)
 
 
 def figures(pairs, encode, text_vectors, axis_of=ensemble_axis):
@@ -74,8 +83,11 @@ def figures(pairs, encode, text_vectors, axis_of=ensemble_axis):
     def state(chosen):
         return roc_auc_score([0, 1] * int(chosen.sum()), scores[chosen].flatten()) if chosen.any() else float("nan")
 
+    likeness = intact[seen] @ families.T  # (N, products)
+    ahead = (likeness > likeness.gather(1, own[seen, None])).sum(dim=1).tolist()
     return {
         f"family, top-1 of {len(products)}": right(intact[seen], families, own[seen]),
+        f"family, top-1 of {FEWER} drawn": np.mean([first_among(FEWER, len(products), count) for count in ahead]),
         "condition, top-1 of 6": right(image, conditions, taken),
         "kind of damage, top-1 of 8, by the image": right(damaged, kinds, kind),
         "kind of damage, top-1 of 8, by the hottest place": right(places, kinds, kind),
