@@ -34,9 +34,10 @@ VERDICTS = (
     (1.0, "looks damaged"),
 )
 
-# Share of the map's highest twentieth in the score; the rest is the image vector's. Against WinCLIP's rule (0) half
-# was equal on clean images and a point better on corrupted ones: noise seldom fools two readings at once.
-MAP_SHARE = 0.5
+# Share of the map's highest tenth in the score; the rest is the image vector's. On real images each step from 0 over .5
+# to .8 was better, clean and corrupted, and 1 hardly; on held-out renders .5 was best by a point of AUROC within a
+# product. So the image vector keeps its say.
+MAP_SHARE = 0.8
 
 
 def image_score(global_probability: float, patches: np.ndarray) -> float:
@@ -46,7 +47,7 @@ def image_score(global_probability: float, patches: np.ndarray) -> float:
         global_probability: the FNN's abnormal probability of the image vector.
         patches: (rows, columns) its abnormal probabilities of the dense vectors, smoothed.
     """
-    highest = np.sort(patches, axis=None)[-max(1, patches.size // 20) :]
+    highest = np.sort(patches, axis=None)[-max(1, patches.size // 10) :]
     return (1 - MAP_SHARE) * global_probability + MAP_SHARE * float(highest.mean())
 
 
