@@ -4,10 +4,13 @@ import argparse
 import os
 import socket
 import sys
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing leaves the machine
+
+from page import zerogpu  # noqa: E402, I001  before torch
 
 import gradio as gr  # noqa: E402
 import torch  # noqa: E402
@@ -27,6 +30,7 @@ from page.webcam import LiveView  # noqa: E402
 from page.why import WhyView  # noqa: E402
 from page.words import Page  # noqa: E402
 from zsad_core.backbone import Backbone, load_backbone  # noqa: E402
+from zsad_core.detector import Detector, Training  # noqa: E402
 from zsad_core.errors import InputError  # noqa: E402
 
 ASSETS = Path(__file__).parent / "assets"
@@ -34,9 +38,11 @@ TITLE = "Zero-shot anomaly detection under distribution shift"
 HOUR = 3600  # seconds
 
 
-def create_demo(backbone: Backbone, assets: Path = ASSETS) -> gr.Blocks:
-    """The page over a backbone; `assets` holds samples/ and detectors/."""
-    desk, runs, sweeps, batches = Desk(backbone, assets), Runs(), Runs(), Runs()
+def create_demo(
+    backbone: Backbone, assets: Path = ASSETS, training: Callable[..., Training] = Detector.training
+) -> gr.Blocks:
+    """The page over a backbone; `assets` holds samples/ and detectors/, `training` makes what Train starts."""
+    desk, runs, sweeps, batches = Desk(backbone, assets, training), Runs(), Runs(), Runs()
     with Page(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
         gr.HTML(_header(backbone), elem_id="header")
         with gr.Tabs(elem_id="views"):
@@ -91,12 +97,13 @@ def launch(demo: gr.Blocks, mcp: bool = False, **options) -> str:
 
 def load_with_fallback(name: str, weights: str | None) -> Backbone:
     """The backbone that was asked for; where it can't be had, the embedded one, with a note that says why."""
+    device = "cpu" if zerogpu.runs_here() else None  # there is no GPU outside a loan
     try:
-        return load_backbone(name, weights=weights)
+        return load_backbone(name, device, weights=weights)
     except InputError as error:
         if name == "embedded" and weights is None:
             raise
-        backbone = load_backbone("embedded")
+        backbone = load_backbone("embedded", device)
         backbone.note = f"{error} Until then this page runs on the small embedded backbone."
         print(backbone.note, file=sys.stderr)
         return backbone
@@ -122,7 +129,8 @@ def main(arguments=None) -> int:
         backbone = load_with_fallback(options.backbone, options.weights)
         if backbone.name == "embedded":  # small: no faster on two threads, and far slower where the machine is busy
             torch.set_num_threads(1)
-        demo = create_demo(backbone)
+        on_loan = zerogpu.lend(backbone) if zerogpu.runs_here() else (backbone, Detector.training)
+        demo = create_demo(on_loan[0], training=on_loan[1])
         launch(demo, options.mcp, server_name=host, server_port=port, share=options.share)
     except InputError as error:
         print(error, file=sys.stderr)

@@ -106,7 +106,7 @@ class Api:
             the detector's health, and the detector as a .safetensors file for /inspect.
         """
         recipe = recipe_from(preset, adjectives, prompts, words, steps)
-        training = Detector.training(self.desk.backbone, product, recipe, seed)
+        training = self.desk.training(product, recipe, seed)
         for progress in self.runs.follow(request.session_hash, training):
             yield {"phase": progress.phase, "step": progress.step, "steps": progress.steps, "says": str(progress)}, None
         detector = training.detector

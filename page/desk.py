@@ -16,11 +16,12 @@ from zsad_core.backbone import Backbone
 from zsad_core.baselines import METHODS, Fitted, Looks, method_named
 from zsad_core.baselines.ours import FittedDetector
 from zsad_core.corruptions import KINDS, corrupt_all
-from zsad_core.detector import Detector, Inspection
+from zsad_core.detector import Detector, Inspection, Training
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address
 from zsad_core.images import read_image
 from zsad_core.prompts import clean_product_name
+from zsad_core.recipe import Recipe
 
 LONGEST = 1024  # pixels; a larger image is reduced to this before anything else happens to it
 FIRST = "metal nut"  # the product on the first screen
@@ -54,8 +55,9 @@ class Desk:
         missing: by name, why a method cannot run here; None where it can.
     """
 
-    def __init__(self, backbone: Backbone, assets: Path):
-        self.backbone = backbone
+    def __init__(self, backbone: Backbone, assets: Path, training: Callable[..., Training] = Detector.training):
+        """`training` makes the trainings that visitors ask for, as `Detector.training` does."""
+        self.backbone, self._training = backbone, training
         self.samples = read_samples(assets / "samples")
         self.methods = {"ours": METHODS["ours"](backbone), **{name: made(backbone) for name, made in METHODS.items()}}
         self.missing = {name: method.missing() for name, method in self.methods.items()}
@@ -81,7 +83,17 @@ class Desk:
         product = clean_product_name(product)
         if product in self.shipped:
             return self.shipped[product]
-        return self._detectors.get(product, lambda: Detector.fit(self.backbone, product))
+        return self._detectors.get(product, lambda: self._trained(product))
+
+    def training(self, product: str, recipe: Recipe, seed: int = 0) -> Training:
+        """A training to iterate over. Raises InputError, at once or on the way."""
+        return self._training(self.backbone, product, recipe, seed)
+
+    def _trained(self, product: str) -> Detector:
+        training = self.training(product, Recipe.quick())
+        for _ in training:
+            pass
+        return training.detector
 
     def runnable(self, method: str) -> str:
         """The name of a method, unchanged. Raises InputError where there is none of that name, or it cannot run."""

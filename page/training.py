@@ -140,7 +140,7 @@ class TrainView:
     def run(self, request: gr.Request, product, preset, adjectives, prompts, words, steps, seed):
         """Trains, drawing at most ten pictures a second; gives the detector as bytes at last."""
         recipe = recipe_from(preset, adjectives, prompts, words, steps)
-        training = Detector.training(self.desk.backbone, product, recipe, 0 if seed is None else seed)
+        training = self.desk.training(product, recipe, 0 if seed is None else seed)
         live = Live(recipe)
         for progress in self.runs.follow(request.session_hash, training):
             if live.take(progress):

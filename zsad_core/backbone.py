@@ -4,6 +4,7 @@ All three lie in one joint space of dimension d and are of unit length. The mode
 CLIP-style text tower or the embedded one, is frozen and never modified. Everything is fp32.
 """
 
+import copy
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -131,6 +132,14 @@ class Backbone:
         with torch.no_grad():
             self.dim = self._text(table.new_zeros(1, 0, self.word_width), torch.zeros(1, dtype=int)).shape[1]
 
+    def on(self, device):
+        """A copy of this backbone on another device."""
+        other = copy.deepcopy(self)
+        other.device = torch.device(device)
+        other._text, other._image = other._text.to(device), other._image.to(device)
+        other.embedding_mean = other.embedding_mean.to(device)
+        return other
+
     @cached_property
     def fingerprint(self):
         """16 hex digits that identify architecture and weights, the same on every device and for every source.
@@ -231,6 +240,11 @@ class Backbone:
         vectors, cover = window_vectors(self._image, pixels.to(self.device), size)
         return F.normalize(vectors, dim=-1), cover
 
+    @torch.no_grad()
+    def dense_over_windows(self, pixels):
+        """Normalised pixels (N, 3, S, S) -> (N, rows, columns, d), l2-normalised: the slower, finer dense vectors."""
+        return F.normalize(mean_over_windows(self._image, pixels.to(self.device)), dim=1).permute(0, 2, 3, 1)
+
     def encode(self, images, batch_size=8):
         """Image vectors and dense vectors of images in one forward pass.
 
@@ -266,9 +280,7 @@ class Backbone:
         dense = torch.empty(len(images), *self.grid, self.dim)
         for first in range(0, len(images), batch_size):
             batch = slice(first, first + batch_size)
-            with torch.no_grad():
-                vectors = mean_over_windows(self._image, self.preprocess(images[batch]).to(self.device))
-            dense[batch] = F.normalize(vectors, dim=1).permute(0, 2, 3, 1)
+            dense[batch] = self.dense_over_windows(self.preprocess(images[batch]))
         return dense
 
     def _check_length(self, words, text=None):
