@@ -155,6 +155,30 @@ def test_training_starts_from_shipped_weights_or_a_checkpoint(render_folder, tok
         from_folder.start_from(tmp_path / "nothing.pt")
 
 
+def test_the_upper_stages_of_the_trunk_are_learned_and_taken_over_from_shipped_weights(
+    render_folder, tokenizer, tmp_path
+):
+    with torch.random.fork_rng():
+        tower = towers.ImageTower(TINY)
+        upper = tower.trunk.upper_stages
+        trained = learn(Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=1, upper=upper), render_folder, 2)
+        again = Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=2, upper=towers.Trunk().upper_stages)
+    before, after = upper.state_dict(), trained.learner.upper.state_dict()
+    moved = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    filters = {name for name, module in upper.named_modules() if getattr(module, "groups", 1) > 1}
+    assert moved and not {name.rpartition(".")[0] for name in moved} & filters
+    pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    untrained = tower.trunk(pixels)
+    features = trained.average.features(untrained)
+    assert torch.equal(features[0], untrained[0]) and not torch.equal(features[1], untrained[1])
+    upper.load_state_dict(trained.average.upper.state_dict())
+    assert all(torch.equal(here, there) for here, there in zip(tower.trunk(pixels), features))
+    tower.head = trained.average.head
+    towers.save(tmp_path, TINY, trained.average.text, tower, trained.average.log_scale)
+    assert again.start_from(tmp_path) == ["class_directions.weight"]
+    assert torch.allclose(again.learner.features(untrained)[2], features[2], rtol=2e-2, atol=0.1)
+
+
 def test_what_is_written_lies_between_the_start_and_the_end_of_a_training(render_folder, tokenizer, tmp_path):
     with torch.random.fork_rng():
         trainings = (Training(TINY, FakeTeacher.classes, tokenizer, 10, seed) for seed in (1, 2))

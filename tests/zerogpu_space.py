@@ -3,7 +3,6 @@ and the CPU in the GPU's place. Run by test_zerogpu.py in a process of its own, 
 
 import json
 import os
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -44,6 +43,7 @@ places.size = lambda: 0
 utils.self_cgroup_device_path = lambda: "/"
 
 from conftest import TINY  # noqa: E402
+
 from zsad_core.backbone import random_backbone  # noqa: E402
 from zsad_core.detector import Detector  # noqa: E402
 from zsad_core.errors import InputError  # noqa: E402

