@@ -7,9 +7,12 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
+import numpy as np
+
 from .index import Index, write_pictures, write_twin
 
 SHOWN = 0.004, 0.06  # share of the picture that the damage of a sample covers
+VISIBLE = 15  # levels of 255 by which its pixels differ, on average, from the intact picture
 
 
 def render(folder, seed, families, size):
@@ -64,20 +67,27 @@ def fill(folder, pairs, processes=1, families=None, size=256, first=0, report=pr
 
 
 def samples(folder, families, size=512, first=0, report=print):
-    """One product a family: `<family>/intact.jpg`, `damaged.jpg`, `mask.png`, and an index.json as in assets/samples.
+    """One product a family: `<name>/intact.jpg`, `damaged.jpg`, `mask.png`, and an index.json as in assets/samples.
 
     Args:
-        families: names. first: the seed to begin with; it goes on until the damage is neither tiny nor all over.
+        families: names. first: the seed to begin with; it goes on until the damage is neither tiny nor all over, and
+            can be seen.
     """
     from .twins import make_twins
 
     entries, folder = [], Path(folder)
     for family in families:
         made = ((seed, twin) for seed in itertools.count(first) for twin in make_twins(seed, [family], size))
-        seed, twin = next((seed, twin) for seed, twin in made if SHOWN[0] < twin.mask.mean() < SHOWN[1])
-        (folder / family).mkdir(parents=True, exist_ok=True)
-        write_twin(twin, f"{folder / family}/")
-        told = {"product": twin.name, "folder": family, "damage": twin.damage.replace("_", " ")}
+        seed, twin = next((seed, twin) for seed, twin in made if _can_be_shown(twin))
+        place = twin.name.replace(" ", "-")
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        write_twin(twin, f"{folder / place}/")
+        told = {"product": twin.name, "folder": place, "damage": twin.damage.replace("_", " ")}
         entries.append({**told, "seed": seed, "family": family})
         (folder / "index.json").write_text(json.dumps(entries, indent=1) + "\n")
         report(f"{twin.name}: {twin.damage.replace('_', ' ')}", flush=True)
+
+
+def _can_be_shown(twin) -> bool:
+    changed = np.abs(twin.intact.astype(int) - twin.damaged).mean(axis=2)  # (H, W)
+    return SHOWN[0] < twin.mask.mean() < SHOWN[1] and changed[twin.mask].mean() > VISIBLE
