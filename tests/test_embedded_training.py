@@ -191,6 +191,20 @@ def test_what_is_written_lies_between_the_start_and_the_end_of_a_training(render
     assert torch.allclose(new.average.text.text_projection, 0.7 * end + 0.3 * start, atol=1e-6)
 
 
+def test_upper_stages_that_the_start_does_not_have_are_mixed_with_those_of_imagenet(
+    render_folder, tokenizer, tmp_path
+):
+    with torch.random.fork_rng():
+        old = learn(Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=1), render_folder, 2)
+        upper = towers.Trunk().upper_stages
+        new = learn(Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=2, upper=upper), render_folder, 2)
+    torch.save(old.state(), tmp_path / "start.pt")
+    name = "3.0.conv_pw.weight"
+    end = new.average.upper.state_dict()[name].clone()
+    new.mix(tmp_path / "start.pt", 0.5)
+    assert torch.allclose(new.average.upper.state_dict()[name], (end + upper.state_dict()[name]) / 2, atol=1e-7)
+
+
 def test_the_ablation_reads_its_features_back_and_leaves_out_what_it_says(named_folder, tokenizer, tmp_path):
     teacher, made = FakeTeacher(), []
 

@@ -100,6 +100,7 @@ class Training:
         torch.manual_seed(seed)
         self.random, self.seed = random.Random(seed), seed
         self.classes, self.tokenizer, self.steps, self.weights = classes, tokenizer, steps, weights
+        self.upper = upper  # as ImageNet left it
         self.things, self.taught_names = product_names(), imagenet_names()
         self.device = classes.device
         self.learner = Learner(architecture, classes.shape[1], upper).to(self.device)
@@ -141,9 +142,11 @@ class Training:
     @torch.no_grad()
     def mix(self, path, share):
         """Keep `share` (0 to 1) of the average, and take the rest from the weights that the training started from: what
-        was learned last does not push out what was known (WiSE-FT, arXiv 2109.01903, equation 1)."""
+        was learned last does not push out what was known (WiSE-FT, arXiv 2109.01903, equation 1). Upper stages of the
+        trunk that those weights do not have are ImageNet's."""
         own = self.average.state_dict()
-        for name, tensor in self._fitting(path).items():
+        untrained = {f"upper.{name}": tensor for name, tensor in self.upper.state_dict().items()} if self.upper else {}
+        for name, tensor in (untrained | self._fitting(path)).items():
             own[name].lerp_(tensor.to(own[name]), 1 - share)
 
     def _fitting(self, path):
