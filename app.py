@@ -129,8 +129,10 @@ def main(arguments=None) -> int:
         backbone = load_with_fallback(options.backbone, options.weights)
         if backbone.name == "embedded":  # small: no faster on two threads, and far slower where the machine is busy
             torch.set_num_threads(1)
-        on_loan = zerogpu.lend(backbone) if zerogpu.runs_here() else (backbone, Detector.training)
-        demo = create_demo(on_loan[0], training=on_loan[1])
+        training = Detector.training
+        if zerogpu.runs_here():
+            backbone, training = zerogpu.lend(backbone)
+        demo = create_demo(backbone, training=training)
         launch(demo, options.mcp, server_name=host, server_port=port, share=options.share)
     except InputError as error:
         print(error, file=sys.stderr)
