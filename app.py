@@ -30,7 +30,7 @@ from page.webcam import LiveView  # noqa: E402
 from page.why import WhyView  # noqa: E402
 from page.words import Page  # noqa: E402
 from zsad_core.backbone import Backbone, load_backbone  # noqa: E402
-from zsad_core.detector import Detector, Training  # noqa: E402
+from zsad_core.detector import Training  # noqa: E402
 from zsad_core.errors import InputError  # noqa: E402
 
 ASSETS = Path(__file__).parent / "assets"
@@ -39,9 +39,9 @@ HOUR = 3600  # seconds
 
 
 def create_demo(
-    backbone: Backbone, assets: Path = ASSETS, training: Callable[..., Training] = Detector.training
+    backbone: Backbone, assets: Path = ASSETS, training: Callable[..., Training] | None = None
 ) -> gr.Blocks:
-    """The page over a backbone; `assets` holds samples/ and detectors/, `training` makes what Train starts."""
+    """The page over a backbone; `assets` holds samples/ and detectors/, `training` replaces `Detector.training`."""
     desk, runs, sweeps, batches = Desk(backbone, assets, training), Runs(), Runs(), Runs()
     with Page(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
         gr.HTML(_header(backbone), elem_id="header")
@@ -129,7 +129,7 @@ def main(arguments=None) -> int:
         backbone = load_with_fallback(options.backbone, options.weights)
         if backbone.name == "embedded":  # small: no faster on two threads, and far slower where the machine is busy
             torch.set_num_threads(1)
-        training = Detector.training
+        training = None
         if zerogpu.runs_here():
             backbone, training = zerogpu.lend(backbone)
         demo = create_demo(backbone, training=training)

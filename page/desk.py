@@ -55,8 +55,8 @@ class Desk:
         missing: by name, why a method cannot run here; None where it can.
     """
 
-    def __init__(self, backbone: Backbone, assets: Path, training: Callable[..., Training] = Detector.training):
-        """`training` makes the trainings that visitors ask for, as `Detector.training` does."""
+    def __init__(self, backbone: Backbone, assets: Path, training: Callable[..., Training] | None = None):
+        """`training` makes what visitors ask for in place of `Detector.training`."""
         self.backbone, self._training = backbone, training
         self.samples = read_samples(assets / "samples")
         self.methods = {"ours": METHODS["ours"](backbone), **{name: made(backbone) for name, made in METHODS.items()}}
@@ -87,7 +87,7 @@ class Desk:
 
     def training(self, product: str, recipe: Recipe, seed: int = 0) -> Training:
         """A training to iterate over. Raises InputError, at once or on the way."""
-        return self._training(self.backbone, product, recipe, seed)
+        return (self._training or Detector.training)(self.backbone, product, recipe, seed)
 
     def _trained(self, product: str) -> Detector:
         training = self.training(product, Recipe.quick())
