@@ -60,7 +60,7 @@ def lend(backbone: Backbone, device: str = "cuda") -> tuple[Backbone, Callable[.
         except InputError as error:  # of other errors ZeroGPU tells nothing but the kind
             yield error
 
-    if backbone.name == "embedded":
+    if backbone.name == "embedded":  # the two above stay unused, but such a Space must declare a GPU function to start
         return backbone, Detector.training
     places = queue.SimpleQueue()
     for place in range(TRAININGS):

@@ -2,9 +2,8 @@
 
 Image tower: EfficientNet-Lite2 (ImageNet weights, frozen up to stride 8, trained on from there) under a trained head
 that writes every position of the stride-8 grid into the joint space, with an eye on what is unlike the rest of the same
-picture. Text tower: open_clip's
-own `TextTransformer`, 3 layers wide 192, over the first 15,870 merges of CLIP's byte-pair list (any prefix of a merge
-list is a valid one), so that the token table stays small.
+picture. Text tower: open_clip's own `TextTransformer`, 3 layers wide 192, over the first 15,870 merges of CLIP's
+byte-pair list (any prefix of a merge list is a valid one), so that the token table stays small.
 """
 
 import gzip

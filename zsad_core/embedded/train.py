@@ -100,7 +100,7 @@ def main():
     parser.add_argument("--work", type=Path, default=Path("work"), help="where the checkpoint lies")
     parser.add_argument("--start", type=Path, help="weights to start from: a checkpoint, or a folder such as --out")
     parser.add_argument("--share-kept", type=float, default=1.0, help="of the new weights, the rest being --start's")
-    parser.add_argument("--steps", type=int, default=2600, help="28 minutes on two CPU cores by default")
+    parser.add_argument("--steps", type=int, default=2600, help="55 minutes on two CPU cores by default")
     parser.add_argument("--pairs", type=int, default=16, help="pairs in a step")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rendered-share", type=float, default=0.6)
