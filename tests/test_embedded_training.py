@@ -16,7 +16,7 @@ from zsad_core.embedded.learner import Training
 from zsad_core.embedded.objective import losses, say
 from zsad_core.embedded.pairs import TrainingPairs, collate
 from zsad_core.embedded.renders import Renders
-from zsad_core.embedded.text_space import short_axis
+from zsad_core.embedded.text_space import condition_vectors, short_axis
 from zsad_core.errors import InputError
 
 SIZE = 64
@@ -307,6 +307,26 @@ def test_what_is_unlike_the_rest_leans_towards_damage_once(render_folder, tokeni
     rarity = F.interpolate(rarity.permute(0, 3, 1, 2), size=(8, 8), mode="bilinear")[:, 0]
     assert torch.corrcoef(torch.stack([moved.flatten(), rarity.flatten()]))[0, 1] > 0.999
     assert torch.allclose(head(*features)[1], once, rtol=0.02, atol=0.02)  # asked twice, it leans once
+
+
+def test_what_was_noisy_is_called_noisy_and_keeps_its_state(render_folder, tokenizer):
+    with torch.random.fork_rng():
+        training = learn(Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=1), render_folder, 2)
+        tower = towers.ImageTower(TINY).eval()
+    generator = torch.Generator().manual_seed(0)
+    features = [torch.randn(2, n, side, side, generator=generator) for side, n in ((8, 72), (4, 120), (2, 352))]
+    tower.head = training.average.head
+    clean = torch.zeros(1, 3, 64, 64)
+    noisy = clean + torch.randn(1, 3, 64, 64, generator=generator)
+    before = [tower(pixels)[0] for pixels in (clean, noisy)]
+    training.name_noise([features])
+    after = [tower(pixels)[0] for pixels in (clean, noisy)]
+    assert torch.equal(after[0], before[0])
+    added = F.normalize(after[1] - before[1], dim=1)[0]
+    likeness = condition_vectors(lambda texts: training.encode_text(training.average, texts)) @ added
+    assert list(CONDITIONS)[likeness.argmax()] == "noisy"
+    axes = [short_axis(lambda texts: training.encode_text(training.average, texts), name) for name in ("bottle", "nut")]
+    assert max(abs(F.normalize(axis, dim=0) @ added) for axis in axes) < 0.25
 
 
 def test_a_picture_alone_reads_as_in_a_batch():

@@ -26,7 +26,7 @@ from .renders import Renders
 from .text_space import short_axis, text_space
 from .train import MEASURED_ON
 
-HELD_OUT_PAIRS = 240
+HELD_OUT_PAIRS = 600
 WITHOUT = {  # what is left out -> terms of the objective or sources of data
     "nothing": (),
     "caption": ("caption",),

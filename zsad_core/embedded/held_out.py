@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from .captions import CONDITIONS, DAMAGE, NEUTRAL
 from .pairs import finish
 from .renders import HELD_OUT_FAMILIES, Renders
-from .text_space import class_vectors, ensemble_axis, kind_vectors
+from .text_space import class_vectors, condition_vectors, ensemble_axis, kind_vectors
 
 AT_ONCE = 16  # pairs
 FEWER = 20  # families that are told apart, drawn at random for every picture
@@ -64,10 +64,7 @@ def figures(pairs, encode, text_vectors, axis_of=ensemble_axis):
     intact, damaged = image[0::2], image[1::2]
 
     families = class_vectors(text_vectors, [[t.format(product) for t in NEUTRAL] for product in products])
-    conditions = class_vectors(
-        text_vectors,
-        [[t.format(thing) for t in names for thing in ("object", "product")] for names in CONDITIONS.values()],
-    )
+    conditions = condition_vectors(text_vectors)
     kinds = kind_vectors(text_vectors)
     seen = torch.tensor([not pair["unseen"] for pair in pairs])
     own = torch.tensor([products.index(pair["product"]) for pair in pairs])

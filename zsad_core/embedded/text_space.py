@@ -55,6 +55,12 @@ def kind_vectors(text_vectors, things=("object", "product")):
     return class_vectors(text_vectors, groups)
 
 
+def condition_vectors(text_vectors, things=("object", "product")):
+    """Mean text vectors of the six photographic conditions, (6, d)."""
+    groups = [[template.format(thing) for template in names for thing in things] for names in CONDITIONS.values()]
+    return class_vectors(text_vectors, groups)
+
+
 def text_space(text_vectors, seed=0):
     """Figures of the text space: dict of name -> value."""
     rng = np.random.default_rng(seed)

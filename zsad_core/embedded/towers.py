@@ -24,6 +24,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import InputError
+from ..grain import grain, without_grain
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "embedded"
 TRUNK = "efficientnet_lite2"
@@ -31,6 +32,7 @@ TRUNK_CHANNELS = (24, 48, 120, 352)  # strides 4, 8, 16, 32
 LOWER_STAGES = 3  # of the trunk, up to stride 8, which stay as ImageNet left them
 ALIKE = 5  # positions that a position is compared with
 NEIGHBOURHOOD = 2  # positions of the stride-16 grid around each that do not count as elsewhere
+GRAIN_LEFT = 0.025  # standard deviation of the noise that the trunk sees at most; clean pictures have no more
 MERGES = 16384 - 512 - 2  # vocabulary of 16,384: 512 bytes with and without word end, the merges, start and end of text
 
 
@@ -161,6 +163,7 @@ class Head(nn.Module):
         self.unlike = nn.Linear(channels[0] + channels[1] + 6, width)
         nn.init.zeros_(self.unlike.weight)  # so that weights from before it can be trained on
         self.register_buffer("lean", torch.zeros(dim))  # for a rarity of 1; see `learner.Training.lean`
+        self.register_buffer("noisy", torch.zeros(dim))  # see `learner.Training.name_noise`
         self.norm = nn.LayerNorm(width)
         self.context = nn.Linear(2 * width, width)
         self.blocks = nn.ModuleList(Block(width) for _ in range(2))
@@ -213,7 +216,11 @@ class Head(nn.Module):
 
 
 class ImageTower(nn.Module):
-    """`forward`: normalised pixels (B, 3, S, S) -> image (B, d), dense (B, d, S/8, S/8), neither of unit length."""
+    """`forward`: normalised pixels (B, 3, S, S) -> image (B, d), dense (B, d, S/8, S/8), neither of unit length.
+
+    Noise makes every place look rough to the trunk. So it is smoothed away first, and the vectors are told that it was
+    there: a noisy photo stays one.
+    """
 
     mean = (0.485, 0.456, 0.406)
     std = (0.229, 0.224, 0.225)
@@ -226,7 +233,10 @@ class ImageTower(nn.Module):
         self.head = Head(architecture.dim, architecture.head_width)
 
     def forward(self, pixels):
-        return self.head(*self.trunk(pixels))
+        found = grain(pixels * torch.tensor(self.std, device=pixels.device).view(3, 1, 1))  # (B,)
+        image, dense = self.head(*self.trunk(without_grain(pixels, found, GRAIN_LEFT)))
+        noisy = (found / GRAIN_LEFT - 1).clamp(0, 1)[:, None] * self.head.noisy  # (B, d)
+        return image + noisy, dense + noisy[:, :, None, None]
 
 
 def build_text_tower(architecture):

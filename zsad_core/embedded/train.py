@@ -85,7 +85,9 @@ def train(
             checkpoint.with_suffix(".new").replace(checkpoint)
     if start:
         training.mix(start, share_kept)
-    training.lean(look())
+    shown = look()
+    training.lean(shown)
+    training.name_noise(shown)
     average, tower = training.average, towers.ImageTower(architecture)
     tower.trunk, tower.head = teacher.trunk, average.head
     tower.trunk.upper_stages.load_state_dict(average.upper.state_dict())
