@@ -117,8 +117,8 @@ def test_values_that_are_not_finite_end_the_learning_with_a_sentence(tiny_backbo
     steps = iter(learned)
     next(steps), next(steps)
     words = learned.diversity.detach().clone()
-    genuine = tiny_backbone.text_vectors_from_words
-    monkeypatch.setattr(tiny_backbone, "text_vectors_from_words", lambda *words: genuine(*words) * torch.nan)
+    genuine = tiny_backbone._text.forward
+    monkeypatch.setattr(tiny_backbone._text, "forward", lambda *words: genuine(*words) * torch.nan)
     with pytest.raises(InputError, match="broke down at step 2.*learning rate"):
         next(steps)
     assert torch.equal(learned.diversity, words)

@@ -154,8 +154,11 @@ class PromptLearning:
         sequences = torch.cat([prefixes, self._semantic[kinds]], dim=1)  # (N, L + L_s, w)
         return self.backbone.text_vectors_from_words(sequences, prefixes.shape[1] + self._lengths[kinds])
 
-    def _encode_together(self, prefixes: torch.Tensor, kinds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """`_encode` of prefixes (K, L, w), and of each group's own words with the product behind them: (K, d), (G, d).
+    def _encode_together(
+        self, prefixes: torch.Tensor, kinds: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """All text vectors of a step: `_encode` of prefixes (K, L, w), those of the prefixes alone, (K, d) both, and
+        those of each group's own words with the product behind them, (G, d).
 
         One batch of nearly equal lengths, because a call of its own costs more than a little padding.
         """
@@ -170,8 +173,8 @@ class PromptLearning:
             prefixes.shape[1] + self._lengths[kinds],
             (self.distribution.shape[1] + self._lengths[:1]).expand(groups),
         ])
-        vectors = self.backbone.text_vectors_from_words(sequences, lengths)
-        return vectors[: len(prefixes)], vectors[len(prefixes) :]
+        vectors, free = self.backbone.text_vectors_with_prefix(sequences, lengths, prefixes.shape[1])
+        return vectors[: len(prefixes)], free[: len(prefixes)], vectors[len(prefixes) :]
 
     @torch.no_grad()
     def _anchors(self) -> torch.Tensor:
@@ -195,12 +198,10 @@ class PromptLearning:
         The guard sees each prompt in one state a step, with one adjective, turn by turn: half the cost of both.
         """
         prefixes = self._prefixes()  # (K, L, w)
-        free = self.backbone.text_vectors_from_words(prefixes)  # (K, d)
-
         number = torch.arange(len(prefixes), device=prefixes.device)  # (K,)
         states = (number + step) % 2
         adjectives = (number + step) // 2 % (len(self._semantic) - 1)
-        stateful, groups = self._encode_together(prefixes, states * (1 + adjectives))  # (K, d), (G, d)
+        stateful, free, groups = self._encode_together(prefixes, states * (1 + adjectives))  # (K, d), (K, d), (G, d)
         losses = {
             "diversity": diversity_loss(free),
             "knowledge": knowledge_loss(groups, mixtures),
