@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -52,14 +53,23 @@ class Sweep:
         self._stopped.set()
 
     def __iter__(self) -> Iterator[tuple[list[Place], Looks]]:
-        for start in range(0, len(self.places), self._batch_size):
-            if self._stopped.is_set():
-                return
-            places = self.places[start : start + self._batch_size]
-            images = [
-                corrupt_all(self._image, {kind: severity} if kind else {}, self._seed) for kind, severity in places
-            ]
-            yield places, Looks(self._backbone, images)
+        batches = [
+            self.places[start : start + self._batch_size] for start in range(0, len(self.places), self._batch_size)
+        ]
+        ahead = ThreadPoolExecutor(1, "corruptions")  # a batch is corrupted while the one before it is encoded
+        try:
+            following = ahead.submit(self._corrupted, batches[0])
+            for places, next_places in zip(batches, [*batches[1:], []], strict=True):
+                if self._stopped.is_set():
+                    return
+                images = following.result()
+                following = ahead.submit(self._corrupted, next_places)
+                yield places, Looks(self._backbone, images)
+        finally:
+            ahead.shutdown(wait=False, cancel_futures=True)
+
+    def _corrupted(self, places: Sequence[Place]) -> list[np.ndarray]:
+        return [corrupt_all(self._image, {kind: severity} if kind else {}, self._seed) for kind, severity in places]
 
 
 def asks_for_windows(fitted: Fitted) -> bool:
