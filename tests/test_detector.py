@@ -157,11 +157,11 @@ def test_windows_give_another_map_and_a_score_near_by(detector, images):
         detector.inspect(images[0], mode="slow")
 
 
-def test_the_score_is_one_fifth_the_image_vectors_and_four_the_hottest_tenth_of_the_map():
-    patches = np.zeros((10, 10), np.float32)
-    patches[0] = 1  # ten of a hundred
-    assert image_score(0.3, patches) == pytest.approx(0.86)
-    assert image_score(0.3, patches / 2) == pytest.approx(0.46)
+def test_the_score_is_one_tenth_the_image_vectors_and_nine_the_hottest_seventh_of_the_map():
+    patches = np.zeros((14, 14), np.float32)
+    patches[:2] = 1  # 28 of 196
+    assert image_score(0.3, patches) == pytest.approx(0.93)
+    assert image_score(0.3, patches / 2) == pytest.approx(0.48)
     assert image_score(0.5, np.full((4, 4), 0.5, np.float32)) == pytest.approx(0.5)
 
 
