@@ -280,21 +280,6 @@ def test_what_lies_beyond_a_sequences_length_is_ignored(pair):
     close(both[:1], backbone.text_vectors_from_words(words[:1]))
 
 
-def test_texts_and_their_beginnings_read_together_are_what_each_is_alone(pair):
-    _, backbone = pair
-    drawn = torch.randn(3, 6, backbone.word_width)
-    both, apart = drawn.clone().requires_grad_(), drawn.clone().requires_grad_()
-    lengths = torch.tensor([6, 4, 2])
-    whole, beginning = backbone.text_vectors_with_prefix(both, lengths, 2)
-    expected = backbone.text_vectors_from_words(apart, lengths), backbone.text_vectors_from_words(apart[:, :2])
-    close(whole, expected[0])
-    close(beginning, expected[1])
-    weight = torch.randn(2, *whole.shape)
-    (torch.stack([whole, beginning]) * weight).sum().backward()
-    (torch.stack(expected) * weight).sum().backward()
-    close(both.grad, apart.grad)
-
-
 def test_a_long_text_is_refused_and_the_longest_fitting_one_is_read(vit):
     model, backbone = vit
     fits = " ".join(["nut"] * 75)

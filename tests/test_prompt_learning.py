@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import TINY
 
+from zsad_core.backbone import random_backbone
 from zsad_core.errors import InputError
 from zsad_core.prompt_learning import PromptLearning, Recipe, diversity_loss
 from zsad_core.prompts import semantic_words
@@ -110,6 +112,24 @@ def test_a_stop_keeps_the_words_of_the_last_step(tiny_backbone):
     shorter = learning(tiny_backbone, replace(RECIPE, steps=3))
     list(shorter)
     assert torch.equal(learned.diversity, shorter.diversity)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_prompts_and_their_beginnings_read_together_are_what_each_is_alone(causal):
+    text = {**TINY["text_cfg"], "no_causal_mask": not causal}
+    backbone = random_backbone({**TINY, "text_cfg": text, "custom_text": True})
+    drawn = torch.randn(3, 6, backbone.word_width, generator=torch.Generator().manual_seed(0))
+    together, apart = drawn.clone().requires_grad_(), drawn.clone().requires_grad_()
+    lengths = torch.tensor([6, 4, 2])
+    read = torch.stack(backbone.text_vectors_with_prefix(together, lengths, 2))
+    expected = torch.stack(
+        [backbone.text_vectors_from_words(apart, lengths), backbone.text_vectors_from_words(apart[:, :2])]
+    )
+    torch.testing.assert_close(read, expected, atol=1e-5, rtol=0)
+    weight = torch.randn(read.shape, generator=torch.Generator().manual_seed(1))
+    (read * weight).sum().backward()
+    (expected * weight).sum().backward()
+    torch.testing.assert_close(together.grad, apart.grad, atol=1e-5, rtol=0)
 
 
 def test_values_that_are_not_finite_end_the_learning_with_a_sentence(tiny_backbone, monkeypatch):
