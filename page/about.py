@@ -42,8 +42,9 @@ def about(backbone: Backbone) -> str:
 <div class="columns"><section><h2>What the numbers mean</h2>
 <p class="scale wide"><i></i><span>0 normal</span><span>0.5 neutral</span>
 <span>1 abnormal</span></p>
-<p><b>Score</b>: one tenth the network’s answer to the whole image, nine tenths the hottest seventh of the map. At 0.5
-neither state is nearer. It is no rate of defects, and its threshold is not tuned to your product.</p>
+<p><b>Score</b>: one tenth the network’s answer to the whole image, nine tenths the hottest seventh of the map. It is
+scaled so that rendered products, intact and damaged, part at 0.5. It is no rate of defects, and its threshold is not
+tuned to your product.</p>
 <p><b>Map</b>: the same network, asked at every place of the image. One fixed colour scale for all images, never
 stretched, and clear under 0.5: a normal image stays as it is.</p>
 <p><b>Mean |cos|</b>: how alike the diversity words’ prompts are: 1 all the same, 0 all different.</p>

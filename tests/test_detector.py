@@ -160,9 +160,13 @@ def test_windows_give_another_map_and_a_score_near_by(detector, images):
 def test_the_score_is_one_tenth_the_image_vectors_and_nine_the_hottest_seventh_of_the_map():
     patches = np.zeros((14, 14), np.float32)
     patches[:2] = 1  # 28 of 196
-    assert image_score(0.3, patches) == pytest.approx(0.93)
-    assert image_score(0.3, patches / 2) == pytest.approx(0.48)
-    assert image_score(0.5, np.full((4, 4), 0.5, np.float32)) == pytest.approx(0.5)
+    assert image_score(0.3, patches) == pytest.approx(0.93**0.75)
+    assert image_score(0.3, patches / 2) == pytest.approx(0.48**0.75)
+    assert [image_score(value, np.full((4, 4), value, np.float32)) for value in (0, 1)] == [0, 1]
+
+
+def test_the_neutral_score_lies_where_the_hottest_seventh_is_at_two_fifths():
+    assert image_score(0.4, np.full((8, 8), 0.4, np.float32)) == pytest.approx(Inspection.neutral, abs=0.01)
 
 
 @pytest.mark.parametrize(
