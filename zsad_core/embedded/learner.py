@@ -30,7 +30,8 @@ AVERAGE_DECAY = 0.998  # of the running mean of the weights, which is what ships
 
 def mixed_precision(device):
     """Autocast to bfloat16 where the device computes in it; a CPU that emulates it is 20 times slower than in fp32."""
-    native = device.type != "cpu" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+    told = getattr(torch.cpu, "get_capabilities", dict)()  # older releases do not tell
+    native = device.type != "cpu" or told.get("avx512_bf16", False)
     return torch.autocast(device.type, torch.bfloat16, enabled=native)
 
 
