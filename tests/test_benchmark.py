@@ -193,6 +193,7 @@ results.os.replace, work.backbone_of = replace_or_die, lambda name, weights: tin
 main(sys.argv[1:])
 """
 
+    @pytest.mark.slow
     def test_nothing_is_computed_twice_and_the_files_are_the_same(self, data, out, tmp_path, done):
         assert run(data, tmp_path / "whole", self.METHODS, *self.ARGUMENTS) == 0
         units, done[:] = list(done), []

@@ -58,6 +58,7 @@ def test_the_prototype_compares_with_the_mean_text_vectors(tiny_backbone, tmp_pa
         torch.testing.assert_close(probability, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_command_measures_every_part(tiny_backbone, tmp_path, monkeypatch):
     monkeypatch.setattr(work, "backbone_of", lambda name, weights: tiny_backbone)
     monkeypatch.setattr(Recipe, "quick", lambda: SMALL)

@@ -13,6 +13,8 @@ from zsad_core.benchmark.datasets import read_dataset
 from zsad_core.benchmark.engine import run_locally, run_on_dask
 from zsad_core.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 PLAN = work.Plan(methods=("clip-ac", "rwda"), seeds=1)
 
 

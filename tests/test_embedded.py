@@ -54,6 +54,7 @@ def test_most_maps_peak_on_the_damage(inspected):
     assert hits >= 0.75 * len(inspected)
 
 
+@pytest.mark.slow
 def test_most_samples_are_still_told_apart_under_every_corruption(inspected):
     for kind in KINDS:
         right = 0
@@ -66,6 +67,7 @@ def test_most_samples_are_still_told_apart_under_every_corruption(inspected):
         assert right >= 0.75 * len(SAMPLES), kind
 
 
+@pytest.mark.slow
 def test_a_name_it_never_read_works_through_the_state_words(embedded):
     detector = Detector.fit(embedded, "zorblatt")
     folders = [ASSETS / "samples" / sample["folder"] for sample in SAMPLES]

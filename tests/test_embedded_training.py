@@ -136,6 +136,7 @@ def test_training_is_fixed_by_its_seed_and_goes_on_where_it_was_saved(render_fol
     assert not torch.equal(weights["head.patch.weight"], resumed.learner.head.patch.weight)
 
 
+@pytest.mark.slow
 def test_training_starts_from_shipped_weights_or_a_checkpoint(render_folder, tokenizer, tmp_path):
     with torch.random.fork_rng():
         old = learn(Training(TINY, FakeTeacher.classes, tokenizer, 10, seed=1), render_folder, 2)
@@ -155,6 +156,7 @@ def test_training_starts_from_shipped_weights_or_a_checkpoint(render_folder, tok
         from_folder.start_from(tmp_path / "nothing.pt")
 
 
+@pytest.mark.slow
 def test_the_upper_stages_of_the_trunk_are_learned_and_taken_over_from_shipped_weights(
     render_folder, tokenizer, tmp_path
 ):
@@ -191,6 +193,7 @@ def test_what_is_written_lies_between_the_start_and_the_end_of_a_training(render
     assert torch.allclose(new.average.text.text_projection, 0.7 * end + 0.3 * start, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_upper_stages_that_the_start_does_not_have_are_mixed_with_those_of_imagenet(
     render_folder, tokenizer, tmp_path
 ):
@@ -205,6 +208,7 @@ def test_upper_stages_that_the_start_does_not_have_are_mixed_with_those_of_image
     assert torch.allclose(new.average.upper.state_dict()[name], (end + upper.state_dict()[name]) / 2, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_ablation_reads_its_features_back_and_leaves_out_what_it_says(named_folder, tokenizer, tmp_path):
     teacher, made = FakeTeacher(), []
 

@@ -20,6 +20,8 @@ from zsad_core.embedded.factory.textures import grid
 from zsad_core.embedded.factory.twins import Twin, changed, make_twins, visible
 from zsad_core.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 # ---- masks and pictures
 
 

@@ -99,6 +99,7 @@ def test_a_clean_sample_has_so_little_grain_that_the_embedded_tower_reads_it_as_
     assert (grain(pixels * torch.tensor(embedded._image.std).view(3, 1, 1)) <= GRAIN_LEFT).all()
 
 
+@pytest.mark.slow
 def test_a_noisy_photo_is_still_called_noisy_and_a_clean_one_is_not(embedded, pictures):
     conditions = condition_vectors(embedded.text_vectors)
     called = {}
@@ -109,6 +110,7 @@ def test_a_noisy_photo_is_still_called_noisy_and_a_clean_one_is_not(embedded, pi
     assert called[3] >= 0.9 and called[0] == 0
 
 
+@pytest.mark.slow
 def test_under_noise_a_damaged_sample_still_scores_higher_and_the_intact_one_keeps_its_score(embedded, pictures):
     higher, moved = [], []
     for folder, both in zip(FOLDERS, pictures, strict=True):

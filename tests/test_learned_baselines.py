@@ -16,6 +16,8 @@ from zsad_core.baselines.acr import LEAST, Acr
 from zsad_core.baselines.anomalyclip import AnomalyClip
 from zsad_core.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 SIDE = 96
 PRODUCTS = {"metal nut": (150, 150, 160), "wooden_board": (190, 140, 90), "tile": (60, 90, 140), "felt": (90, 130, 80)}
 LEARNED = pytest.mark.parametrize("method", [AnomalyClip, Acr])

@@ -88,6 +88,7 @@ def test_sentences_that_do_not_fit_the_context_are_left_out(detector, encoded, t
         assert len(nearest.text.split()) <= len(shorter.split())
 
 
+@pytest.mark.slow
 def test_the_samples_are_described_as_a_person_would(embedded):
     """Of the damaged samples most are nearest to an abnormal sentence, and of the intact ones to a normal one."""
     samples, right = read_samples(ASSETS / "samples").values(), {"damaged": [], "intact": []}

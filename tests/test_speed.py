@@ -31,6 +31,7 @@ def test_a_ratio_compares_neighbours_in_time(clock):
     assert long[-1] > 1000 * long[0]
 
 
+@pytest.mark.slow
 def test_the_command_writes_one_table(tiny_backbone, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(speed, "open_backbone", lambda name: tiny_backbone)
     monkeypatch.setattr(Recipe, "quick", lambda: Recipe(prompts=4, groups=2, steps=2, classifier_steps=50))
