@@ -12,11 +12,12 @@ from safetensors.torch import load_file, save_file
 from zsad_core.embedded import ablation, real_images, towers
 from zsad_core.embedded.captions import CONDITIONS, DAMAGE
 from zsad_core.embedded.held_out import figures, first_among, read_held_out
-from zsad_core.embedded.learner import Training
+from zsad_core.embedded.learner import Learner, Training
 from zsad_core.embedded.objective import losses, say
 from zsad_core.embedded.pairs import TrainingPairs, collate
 from zsad_core.embedded.renders import Renders
 from zsad_core.embedded.text_space import condition_vectors, short_axis
+from zsad_core.embedded.train import taught
 from zsad_core.errors import InputError
 
 SIZE = 64
@@ -119,6 +120,27 @@ def learn(training, folder, steps):
         batch = collate(list(islice(stream, 2)))
         training.step(batch, *teacher(batch["images"]))
     return training
+
+
+def test_every_batch_comes_with_what_the_teacher_says_of_it_although_it_is_asked_ahead():
+    asked = []
+
+    def teacher(images):
+        asked.append(images)
+        return f"features of {images}", f"labels of {images}"
+
+    lessons = taught(({"images": number} for number in range(5)), teacher)
+    for number in range(3):
+        assert next(lessons) == ({"images": number}, f"features of {number}", f"labels of {number}")
+        assert asked == list(range(number + 2))
+
+
+def test_depthwise_filters_are_learned_where_it_is_asked_for():
+    upper = towers.Trunk().upper_stages
+    for depthwise in (False, True):
+        learner = Learner(TINY, 40, upper, depthwise)
+        filters = [one for one in learner.upper.modules() if isinstance(one, torch.nn.Conv2d) and one.groups > 1]
+        assert filters and all(one.weight.requires_grad is depthwise for one in filters)
 
 
 def test_training_is_fixed_by_its_seed_and_goes_on_where_it_was_saved(render_folder, tokenizer):

