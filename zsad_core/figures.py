@@ -24,7 +24,7 @@ ANOMALY_COLOURS = (colormaps["inferno"](np.arange(256))[:, :3] * 255).round().as
 SIMILARITY_COLOURS = (colormaps["cividis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)  # (256, 3)
 
 TAIL = 5  # positions of a text vector that are still drawn behind it
-REACH = 0.65  # half the width of the picture of text vectors, in units of the joint space
+REACH = 0.65, 0.75  # half the width and half the height of the picture of text vectors, in units of the joint space
 
 # Lines are told apart by colour (with any colour vision), dashes and markers: colour by day, dashes, matplotlib's name
 # of the marker, and the marker as an SVG path. The page has the same colours, and those by night, in its style sheet.
@@ -84,7 +84,7 @@ class TextVectorPicture:
 
     The horizontal axis always runs from the mean of the normal text vectors to that of the abnormal ones. The vertical
     one is the direction of the greatest remaining spread; it starts from where it was in the call before, and follows
-    by one step of the power method. The scale is fixed.
+    by one step of the power method. The scales of both are fixed.
     """
 
     def __init__(self):
@@ -101,7 +101,7 @@ class TextVectorPicture:
         self._positions.append(self._project(vectors, states))
         tails = np.stack(self._positions, axis=1)  # (N, positions, 2)
         width, height = 300, 220
-        places = np.array([width, -height]) / 2 * np.clip(tails / (REACH, REACH * height / width), -0.98, 0.98)
+        places = np.array([width, -height]) / 2 * np.clip(tails / REACH, -0.98, 0.98)
         places += np.array([width, height]) / 2
         parts = []
         for tail, state in zip(places, states, strict=True):
