@@ -32,6 +32,7 @@ def test_there_are_many_families_and_a_quarter_fills_the_picture():
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.slow
 def test_a_family_is_the_same_for_a_seed_and_its_changes_change_it(name):
     parts, making = build(name, 3)
     assert same(parts, build(name, 3)[0])
