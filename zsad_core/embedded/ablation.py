@@ -195,6 +195,8 @@ def main():
         help="side that is read, a multiple of 32 pixels; half of it costs a quarter (default: as it is shipped)",
     )
     arguments = parser.parse_args()
+    if arguments.image_size < 64 or arguments.image_size % 32:
+        parser.error(f"--image-size must be a multiple of 32, from 64 on, not {arguments.image_size}")
     try:
         ablate(
             arguments.rendered,
