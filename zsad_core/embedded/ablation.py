@@ -152,8 +152,12 @@ def ablate(rendered, photographs, work, steps, cached, batch_pairs, seed, image_
             for source, pair in zip(sources, pairs):
                 yield {**pair, "source": source}
 
-    settings = {"rendered": [str(f) for f in rendered], "photographs": [str(f) for f in photographs], "seed": seed}
-    settings["image size"] = image_size
+    settings = {
+        "rendered": [str(folder) for folder in rendered],
+        "photographs": [str(folder) for folder in photographs],
+        "image size": image_size,
+        "seed": seed,
+    }
     features = Features(work / "training", {**settings, "count": cached}, training_pairs, cached, teacher)
     held_out = Features(
         work / "held_out",
@@ -182,9 +186,7 @@ def main():
     parser.add_argument("--rendered", type=Path, nargs="+", required=True, help="folders of rendered pairs")
     parser.add_argument("--photographs", type=Path, nargs="+", required=True, help="folders of pictures to damage")
     parser.add_argument("--work", type=Path, default=Path("work/ablation"), help="where the features are kept")
-    parser.add_argument(
-        "--steps", type=int, default=400, help="of each run (default: 400; half an hour for all on a core with AVX-512)"
-    )
+    parser.add_argument("--steps", type=int, default=400, help="of each run (default: 400)")
     parser.add_argument("--cached", type=int, default=2000, help="pairs whose features are kept, half of them rendered")
     parser.add_argument("--pairs", type=int, default=16, help="pairs in a step")
     parser.add_argument("--seed", type=int, default=0)
@@ -192,7 +194,7 @@ def main():
         "--image-size",
         type=int,
         default=towers.Architecture.image_size,
-        help="side that is read, a multiple of 32 pixels; half of it costs a quarter (default: as it is shipped)",
+        help="side that is read, a multiple of 32 pixels; at half of it a step costs a third (default: as shipped)",
     )
     arguments = parser.parse_args()
     if arguments.image_size < 64 or arguments.image_size % 32:
