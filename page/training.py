@@ -87,7 +87,11 @@ class TrainView:
             elem_id="examples",
             js_on_load="""element.addEventListener('click', (event) => {
                 const button = event.target.closest('button[data-product]');
-                if (button) trigger('select', {product: button.dataset.product});
+                if (!button) return;
+                const field = document.querySelector('#product textarea, #product input');
+                field.value = button.dataset.product;  // at once: who is quick must not train the product before
+                field.dispatchEvent(new Event('input', {bubbles: true}));
+                trigger('select', {product: button.dataset.product});
             });""",
         )
         with gr.Row(elem_classes="go"):
