@@ -82,16 +82,15 @@ class TrainView:
             EXAMPLES[0], label="Product name", placeholder="What is to be inspected?", max_lines=1, elem_id="product"
         )
         chips = "".join(f'<button type="button" data-product="{name}">{name}</button>' for name in EXAMPLES)
-        self.chips = gr.HTML(
+        gr.HTML(
             f'<div class="chips" role="group" aria-label="Examples of products">{chips}</div>',
             elem_id="examples",
             js_on_load="""element.addEventListener('click', (event) => {
                 const button = event.target.closest('button[data-product]');
                 if (!button) return;
                 const field = document.querySelector('#product textarea, #product input');
-                field.value = button.dataset.product;  // at once: who is quick must not train the product before
+                field.value = button.dataset.product;  // not by the server: who is quick would train the product before
                 field.dispatchEvent(new Event('input', {bubbles: true}));
-                trigger('select', {product: button.dataset.product});
             });""",
         )
         with gr.Row(elem_classes="go"):
@@ -115,7 +114,6 @@ class TrainView:
         self.live = gr.HTML(resting(next(iter(desk.shipped.values()))), elem_id="live")
 
     def connect(self, inspect: InspectView) -> None:
-        self.chips.select(_chosen_product, None, self.product, **AT_ONCE)
         # In the browser: whoever is quick must not train with the numbers of the preset before.
         self.preset.input(None, self.preset, self.numbers, js=f"(preset) => ({json.dumps(NUMBERS)})[preset]")
         recipe = [self.product, self.preset, self.adjectives, *self.numbers, self.seed]
@@ -253,7 +251,3 @@ def _health(accuracy: float | None) -> str:
     value = "–" if accuracy is None else f"{accuracy:.0%}"
     return f"""<div class="health"><b>{value}</b>
 <span>of held-back sentences, in words that training never met, are told apart</span></div>"""
-
-
-def _chosen_product(event: gr.EventData) -> str:
-    return str(event.product)

@@ -40,6 +40,15 @@ def test_training_to_the_end_selects_the_new_detector(page):
     expect(page.locator("#train")).to_be_enabled()
 
 
+def test_an_example_fills_the_field_at_once_and_what_is_typed_after_it_stays(page):
+    page.locator("#examples button", has_text="bottle").click()
+    page.locator("#product input").fill("hex nut")
+    page.locator("#train").click()
+    expect(page.locator("#live .status")).to_contain_text("Done")
+    expect(page.locator("#product input")).to_have_value("hex nut")
+    expect(page.locator("#detector input")).to_have_value(re.compile("hex nut .*yours"))
+
+
 def test_stop_keeps_what_was_learned_and_the_file_goes_out_and_in_again(page, tmp_path):
     page.locator("#examples button", has_text="bottle").click()
     expect(page.locator("#product input")).to_have_value("bottle")
