@@ -13,7 +13,6 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 from page import zerogpu  # noqa: E402, I001  before torch
 
 import gradio as gr  # noqa: E402
-import torch  # noqa: E402
 
 from page.about import about  # noqa: E402
 from page.api import Api  # noqa: E402
@@ -30,6 +29,7 @@ from page.webcam import LiveView  # noqa: E402
 from page.why import WhyView  # noqa: E402
 from page.words import Page  # noqa: E402
 from zsad_core.backbone import Backbone, load_backbone  # noqa: E402
+from zsad_core.cores import suit  # noqa: E402
 from zsad_core.detector import Training  # noqa: E402
 from zsad_core.errors import InputError  # noqa: E402
 
@@ -127,8 +127,7 @@ def main(arguments=None) -> int:
             check_mcp()
         check_port(host, port)
         backbone = load_with_fallback(options.backbone, options.weights)
-        if backbone.name == "embedded":  # small: no faster on two threads, and far slower where the machine is busy
-            torch.set_num_threads(1)
+        suit(backbone)
         training = None
         if zerogpu.runs_here():
             backbone, training = zerogpu.lend(backbone)

@@ -19,6 +19,7 @@ from torch import nn
 
 from . import checkpoints
 from .attention import attention_update, feed_forward
+from .cores import over_images, side_by_side
 from .dense import image_tower, mean_over_windows, window_vectors
 from .errors import InputError
 from .images import read_image
@@ -240,17 +241,18 @@ class Backbone:
         Raises:
             InputError: one of them cannot be read as an image.
         """
-        size = (side or self.image_size,) * 2
-        squares = [Image.fromarray(read_image(image)).resize(size, Image.Resampling.BICUBIC) for image in images]
-        pixels = torch.from_numpy(np.stack([np.asarray(square) for square in squares]))  # (N, S, S, 3)
-        pixels = pixels.permute(0, 3, 1, 2).float() / 255
+        def square(image):
+            return np.asarray(Image.fromarray(read_image(image)).resize((side,) * 2, Image.Resampling.BICUBIC))
+
+        side = side or self.image_size
+        pixels = torch.from_numpy(np.stack(side_by_side(square, images))).permute(0, 3, 1, 2).float() / 255
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self._image.mean, self._image.std))
         return (pixels - mean) / std
 
     @torch.no_grad()
     def encode_pixels(self, pixels):
         """Normalised pixels (N, 3, S, S) -> image (N, d), dense (N, rows, columns, d), both l2-normalised."""
-        image, dense = self._image(pixels.to(self.device))
+        image, dense = over_images(self._image, pixels.to(self.device))
         return F.normalize(image, dim=-1), F.normalize(dense, dim=1).permute(0, 2, 3, 1)
 
     @torch.no_grad()

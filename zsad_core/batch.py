@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from .archives import Entry, Skipped
+from .cores import side_by_side
 from .detector import BATCH, Detector, Inspection
 from .errors import InputError
 from .figures import overlay
@@ -140,18 +141,23 @@ class BatchScoring:
     def _score(self, chunk, archive: zipfile.ZipFile) -> None:
         self.skipped += [Skipped(entry.name, str(found)) for entry, found in chunk if isinstance(found, InputError)]
         readable = [(entry, found) for entry, found in chunk if not isinstance(found, InputError)]
-        seen = self.detector.inspect([pixels for _, pixels in readable])
-        for (entry, pixels), inspection in zip(readable, seen, strict=True):
-            self.rows.append(self._row(entry, pixels, inspection, archive))
+        pixels = [found for _, found in readable]
+        seen = self.detector.inspect(pixels)
+        pictures = side_by_side(self._pictures, zip(pixels, seen, strict=True))
+        for (entry, _), inspection, (whole, thumbnail) in zip(readable, seen, pictures, strict=True):
+            stem = re.sub(r"[^\w.-]+", "_", entry.name.rpartition(".")[0])[-80:]
+            name = f"{len(self.rows) + 1:04d}_{stem}.jpg"
+            if self.overlays is not None:
+                archive.writestr(name, whole)
+            self.rows.append(Row(entry, inspection.score, inspection.verdict, thumbnail, name))
 
-    def _row(self, entry: Entry, pixels: np.ndarray, inspection: Inspection, archive: zipfile.ZipFile) -> Row:
+    def _pictures(self, scored: tuple[np.ndarray, Inspection]) -> tuple[bytes, bytes]:
+        """Overlay, empty where it goes nowhere, and thumbnail of an image, as JPEG."""
+        pixels, inspection = scored
         picture = Image.fromarray(overlay(pixels, inspection.map))
-        stem = re.sub(r"[^\w.-]+", "_", entry.name.rpartition(".")[0])[-80:]
-        name = f"{len(self.rows) + 1:04d}_{stem}.jpg"
-        if self.overlays is not None:
-            archive.writestr(name, _jpeg(picture))
+        whole = b"" if self.overlays is None else _jpeg(picture)
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
-        return Row(entry, inspection.score, inspection.verdict, _jpeg(picture, quality=70), name)
+        return whole, _jpeg(picture, quality=70)
 
 
 def _jpeg(picture: Image.Image, quality: int = 85) -> bytes:

@@ -18,6 +18,7 @@ from timm.layers import AttentionPool2d, AttentionPoolLatent, RotAttentionPool2d
 from torch import nn
 
 from .attention import attention_update, feed_forward
+from .cores import side_by_side
 from .errors import InputError
 
 WINDOW_SIZES = (2, 3)  # WinCLIP's small and middle scale, in patches (CVPR 2023)
@@ -157,15 +158,18 @@ def window_vectors(tower, pixels, size):
     row_centre, column_centre = ((torch.arange(count) + 0.5) * side / count for count in (rows, columns))
     boxes = [(edges[top], edges[top + size], edges[left], edges[left + size])
              for top, left in _corners((LATTICE, LATTICE), size)]
-    vectors, cover = [], torch.empty(len(boxes), rows, columns, dtype=torch.bool)
+    cover = torch.empty(len(boxes), rows, columns, dtype=torch.bool)
     for index, (top, bottom, left, right) in enumerate(boxes):
-        crop = pixels[:, :, top:bottom, left:right]
-        crop = F.interpolate(crop, size=(side, side), mode="bicubic", align_corners=False)  # (N, 3, S, S)
-        vectors.append(tower(crop)[0])
         inside_rows = (top <= row_centre) & (row_centre < bottom)
         inside_columns = (left <= column_centre) & (column_centre < right)
         cover[index] = inside_rows[:, None] & inside_columns
-    return torch.stack(vectors, dim=1), cover.to(pixels.device)
+
+    def vectors_of(box):
+        top, bottom, left, right = box
+        crop = F.interpolate(pixels[:, :, top:bottom, left:right], (side, side), mode="bicubic", align_corners=False)
+        return tower(crop)[0]  # (N, d)
+
+    return torch.stack(side_by_side(vectors_of, boxes), dim=1), cover.to(pixels.device)
 
 
 def mean_over_windows(tower, pixels):

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .baselines import Fitted, Looks
+from .cores import side_by_side
 from .corruptions import KINDS, MAX_SEVERITY, corrupt_all
 from .detector import BATCH
 from .errors import InputError
@@ -69,7 +70,11 @@ class Sweep:
             ahead.shutdown(wait=False, cancel_futures=True)
 
     def _corrupted(self, places: Sequence[Place]) -> list[np.ndarray]:
-        return [corrupt_all(self._image, {kind: severity} if kind else {}, self._seed) for kind, severity in places]
+        def seen_at(place: Place) -> np.ndarray:
+            kind, severity = place
+            return corrupt_all(self._image, {kind: severity} if kind else {}, self._seed)
+
+        return side_by_side(seen_at, places)
 
 
 def asks_for_windows(fitted: Fitted) -> bool:

@@ -167,6 +167,7 @@ def _plan(options):
     from zsad_core import Recipe, __version__
     from zsad_core.baselines import Resources
     from zsad_core.benchmark.work import ABLATIONS, ALL_METHODS, Plan, backbone_of
+    from zsad_core.cores import suit
 
     methods = ("ours", *ABLATIONS) if options.ablation else options.methods
     _check("method", methods, ALL_METHODS)
@@ -175,6 +176,7 @@ def _plan(options):
     backbone = backbone_of(options.backbone, options.weights)
     if backbone.note:
         print(backbone.note, file=sys.stderr)
+    suit(backbone)
     reasons = {name: ALL_METHODS[name](backbone, resources).missing() for name in methods}
     missing = {name: reason for name, reason in reasons.items() if reason}
     runnable = tuple(name for name in methods if name not in missing)

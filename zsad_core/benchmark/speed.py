@@ -22,6 +22,7 @@ import torch.nn.functional as F
 
 from zsad_core.backbone import load_backbone, random_backbone
 from zsad_core.benchmark.server import ROOT, process_memory, running_app
+from zsad_core.cores import suit
 from zsad_core.corruptions import EXTRA_KINDS, KINDS, MAX_SEVERITY, corrupt
 from zsad_core.dense import VisionTransformerTower
 from zsad_core.detector import Detector
@@ -213,10 +214,15 @@ def open_backbone(name):
 
 def report(names, effort):
     """The whole measurement as Markdown."""
-    columns = {}
+    columns, threads = {}, torch.get_num_threads()
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr)
-        columns[name] = measure(open_backbone(name), effort)
+        backbone = open_backbone(name)
+        suit(backbone)
+        try:
+            columns[name] = measure(backbone, effort)
+        finally:
+            torch.set_num_threads(threads)
         if effort.children:
             code = f"from zsad_core.benchmark import speed\nspeed.work(speed.open_backbone({name!r}))"
             columns[name]["peak memory, quick training and one inspection"] = _gigabytes(peak_memory(code))
@@ -231,7 +237,8 @@ def report(names, effort):
     heads = [name if name == "embedded" else f"{name} (random weights, same cost)" for name in names]
     lines = [
         f"Measured on {datetime.date.today()}: {platform.machine()}, {os.cpu_count()} cores, "
-        f"{torch.get_num_threads()} threads, Python {platform.python_version()}, torch {torch.__version__}, fp32.",
+        f"{threads} threads (embedded: one an image, as on the page), Python {platform.python_version()}, "
+        f"torch {torch.__version__}, fp32.",
         "",
         f"| | {' | '.join(heads)} |",
         "|---" * (1 + len(names)) + "|",
