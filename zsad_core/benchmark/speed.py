@@ -171,11 +171,16 @@ def measure(backbone, effort):
         for _, looks in Sweep(backbone, image):
             detector.inspect_encoded(looks.encoded, looks.sizes)
 
-    together, single = in_turn(
-        sweep,
-        lambda: [detector.inspect(corrupt(image, kind or KINDS[0], severity)) for kind, severity in places],
-        turns=max(1, effort.turns // 2),
-    )
+    threads = torch.get_num_threads()
+    suit(backbone)
+    try:
+        together, single = in_turn(
+            sweep,
+            lambda: [detector.inspect(corrupt(image, kind or KINDS[0], severity)) for kind, severity in places],
+            turns=max(1, effort.turns // 2),
+        )
+    finally:
+        torch.set_num_threads(threads)
     cells[f"sweep of {len(places)} images, corrupted and scored, against one by one"] = (
         f"{_seconds(median(together))}: {ratio(together, single):.2f}x"
     )
@@ -214,15 +219,10 @@ def open_backbone(name):
 
 def report(names, effort):
     """The whole measurement as Markdown."""
-    columns, threads = {}, torch.get_num_threads()
+    columns = {}
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr)
-        backbone = open_backbone(name)
-        suit(backbone)
-        try:
-            columns[name] = measure(backbone, effort)
-        finally:
-            torch.set_num_threads(threads)
+        columns[name] = measure(open_backbone(name), effort)
         if effort.children:
             code = f"from zsad_core.benchmark import speed\nspeed.work(speed.open_backbone({name!r}))"
             columns[name]["peak memory, quick training and one inspection"] = _gigabytes(peak_memory(code))
@@ -237,8 +237,8 @@ def report(names, effort):
     heads = [name if name == "embedded" else f"{name} (random weights, same cost)" for name in names]
     lines = [
         f"Measured on {datetime.date.today()}: {platform.machine()}, {os.cpu_count()} cores, "
-        f"{threads} threads (embedded: one an image, as on the page), Python {platform.python_version()}, "
-        f"torch {torch.__version__}, fp32.",
+        f"{torch.get_num_threads()} threads (embedded's sweep: one an image, as on the page), "
+        f"Python {platform.python_version()}, torch {torch.__version__}, fp32.",
         "",
         f"| | {' | '.join(heads)} |",
         "|---" * (1 + len(names)) + "|",
