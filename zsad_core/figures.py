@@ -23,18 +23,6 @@ FADE = 0.1  # the overlay becomes opaque from the neutral point up to this much 
 ANOMALY_COLOURS = (colormaps["inferno"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)  # (256, 3)
 SIMILARITY_COLOURS = (colormaps["cividis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)  # (256, 3)
 
-
-
-def _layer(values: np.ndarray) -> np.ndarray:
-    """Colour and opacity of values in [0, 1], (N,) -> (N,) uint32, of which each is red, green, blue and alpha."""
-    rise = np.clip((values - NEUTRAL) / FADE, 0, 1)
-    alpha = rise * rise * (3 - 2 * rise)  # without an edge at either end
-    colours = ANOMALY_COLOURS[(values * 255).round().astype(np.uint8)]  # (N, 3)
-    return np.column_stack([colours, (alpha * 255).round().astype(np.uint8)]).view(np.uint32)[:, 0]
-
-
-_LAYER = _layer(np.linspace(0, 1, 4096))  # looked up, a map of a million pixels takes a tenth of the time
-
 TAIL = 5  # positions of a text vector that are still drawn behind it
 REACH = 0.65, 0.75  # half the width and half the height of the picture of text vectors, in units of the joint space
 
@@ -72,6 +60,17 @@ def heat(anomaly_map: np.ndarray) -> np.ndarray:
     """An anomaly map as a layer of colour: (h, w) in [0, 1] -> (h, w, 4) uint8, clear up to the neutral point."""
     place = (np.clip(anomaly_map, 0, 1) * (len(_LAYER) - 1)).round().astype(np.uint16)
     return _LAYER[place].view(np.uint8).reshape(*place.shape, 4)
+
+
+def _layer(values: np.ndarray) -> np.ndarray:
+    """Colour and opacity of values in [0, 1], (N,) -> (N,) uint32, of which each is red, green, blue and alpha."""
+    rise = np.clip((values - NEUTRAL) / FADE, 0, 1)
+    alpha = rise * rise * (3 - 2 * rise)  # without an edge at either end
+    colours = ANOMALY_COLOURS[(values * 255).round().astype(np.uint8)]  # (N, 3)
+    return np.column_stack([colours, (alpha * 255).round().astype(np.uint8)]).view(np.uint32)[:, 0]
+
+
+_LAYER = _layer(np.linspace(0, 1, 4096))  # looked up, a map of a million pixels takes a tenth of the time
 
 
 def scale_gradient() -> str:
