@@ -17,7 +17,7 @@ import gradio as gr  # noqa: E402
 from page.about import about  # noqa: E402
 from page.api import Api  # noqa: E402
 from page.batch import BatchView  # noqa: E402
-from page.desk import Desk  # noqa: E402
+from page.shared import SharedState  # noqa: E402
 from page.inspection import InspectView  # noqa: E402
 from page.mcp import check_mcp, use_server  # noqa: E402
 from page.robustness import RobustnessView  # noqa: E402
@@ -29,7 +29,7 @@ from page.webcam import LiveView  # noqa: E402
 from page.why import WhyView  # noqa: E402
 from page.words import Page  # noqa: E402
 from zsad_core.backbone import Backbone, load_backbone  # noqa: E402
-from zsad_core.cores import suit  # noqa: E402
+from zsad_core.cores import set_threads_for  # noqa: E402
 from zsad_core.detector import Training  # noqa: E402
 from zsad_core.errors import InputError  # noqa: E402
 
@@ -42,30 +42,30 @@ def create_demo(
     backbone: Backbone, assets: Path = ASSETS, training: Callable[..., Training] | None = None
 ) -> gr.Blocks:
     """The page over a backbone; `assets` holds samples/ and detectors/, `training` replaces `Detector.training`."""
-    desk, runs, sweeps, batches = Desk(backbone, assets, training), Runs(), Runs(), Runs()
+    shared, runs, sweeps, batches = SharedState(backbone, assets, training), Runs(), Runs(), Runs()
     with Page(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
         gr.HTML(_header(backbone), elem_id="header")
         with gr.Tabs(elem_id="views"):
             with gr.Tab("Train and inspect", id="main"):
                 with gr.Row(elem_classes="board"):
                     with gr.Column(elem_classes="sheet", scale=0, min_width=396):
-                        train = TrainView(desk, runs)
+                        train = TrainView(shared, runs)
                     with gr.Column(elem_classes="sheet", min_width=320):
-                        inspect = InspectView(desk)
+                        inspect = InspectView(shared)
                         with gr.Row(elem_classes="foot"):
-                            why, share = WhyView(desk), ShareView(desk)
+                            why, share = WhyView(shared), ShareView(shared)
                 train.connect(inspect)
                 why.connect(inspect)
                 share.connect(inspect, train)
             with gr.Tab("Robustness", id="robustness") as tab:
-                RobustnessView(desk, sweeps, inspect, tab)
+                RobustnessView(shared, sweeps, inspect, tab)
             with gr.Tab("Batch", id="batch"):
-                BatchView(desk, batches, inspect)
+                BatchView(shared, batches, inspect)
             with gr.Tab("Live", id="live"), gr.Column(elem_classes="sheet"):
-                LiveView(desk, inspect)
+                LiveView(shared, inspect)
             with gr.Tab("About", id="about"):
                 gr.HTML(about(backbone))
-        Api(desk, runs)
+        Api(shared, runs)
 
         def leave(request: gr.Request):
             runs.forget(request.session_hash)
@@ -127,10 +127,10 @@ def main(arguments=None) -> int:
             check_mcp()
         check_port(host, port)
         backbone = load_with_fallback(options.backbone, options.weights)
-        suit(backbone)
+        set_threads_for(backbone)
         training = None
         if zerogpu.runs_here():
-            backbone, training = zerogpu.lend(backbone)
+            backbone, training = zerogpu.use_loaned_gpu(backbone)
         demo = create_demo(backbone, training=training)
         launch(demo, options.mcp, server_name=host, server_port=port, share=options.share)
     except InputError as error:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import gradio as gr
 import numpy as np
 
-from page.desk import Desk, read_photo
 from page.inspection import IN_SCORING, detector_file
+from page.shared import SharedState, read_photo
 from page.training import PRESETS, TRAINING, Runs, recipe_from
 from page.words import in_words
-from zsad_core.corruptions import KINDS, MAX_SEVERITY
+from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.figures import NEUTRAL, overlay, severity_picture
@@ -23,8 +23,8 @@ in_plain_words = functools.partial(in_words, show=str)
 class Api:
     """Declares the endpoints inside the current layout; their components are never shown."""
 
-    def __init__(self, desk: Desk, runs: Runs):
-        self.desk, self.runs = desk, runs
+    def __init__(self, shared: SharedState, runs: Runs):
+        self.shared, self.runs = shared, runs
         quick = Recipe.quick()
         with gr.Row(visible=False):
             call = gr.Button()
@@ -50,7 +50,7 @@ class Api:
                     gr.File(label="image"),
                     product,
                     gr.File(label="detector"),
-                    *(gr.Number(0, label=kind, info="severity, 0 to 5") for kind in KINDS),
+                    *(gr.Number(0, label=kind, info="severity, 0 to 5") for kind in POSTER_CORRUPTIONS),
                     gr.Number(0, label="seed"),
                 ],
                 [
@@ -70,8 +70,8 @@ class Api:
                     gr.File(label="image"),
                     product,
                     gr.File(label="detector"),
-                    gr.Textbox(", ".join(KINDS), label="corruptions", info="by comma"),
-                    gr.Textbox("ours", label="method", info=f"one of {', '.join(desk.methods)}"),
+                    gr.Textbox(", ".join(POSTER_CORRUPTIONS), label="corruptions", info="by comma"),
+                    gr.Textbox("ours", label="method", info=f"one of {', '.join(shared.methods)}"),
                     gr.Number(0, label="seed"),
                 ],
                 [gr.JSON(label="scores"), gr.Image(label="chart", format="png")],
@@ -106,11 +106,11 @@ class Api:
             the detector's health, and the detector as a .safetensors file for /inspect.
         """
         recipe = recipe_from(preset, adjectives, prompts, words, steps)
-        training = self.desk.training(product, recipe, seed)
+        training = self.shared.training(product, recipe, seed)
         for progress in self.runs.follow(request.session_hash, training):
             yield {"phase": progress.phase, "step": progress.step, "steps": progress.steps, "says": str(progress)}, None
         detector = training.detector
-        summary = {"product": detector.product, "backbone": self.desk.backbone.name, "seed": detector.seed}
+        summary = {"product": detector.product, "backbone": self.shared.backbone.name, "seed": detector.seed}
         yield {"phase": "done", **summary, **detector.health}, detector_file(detector)
 
     @in_plain_words
@@ -141,9 +141,9 @@ class Api:
             their anomaly maps over them.
         """
         pixels, asked, seed = self._image(image), self._detector(product, detector), _whole(seed)
-        severities = dict(zip(KINDS, (brightness, contrast, blur, noise), strict=True))
-        clean, seen_clean = self.desk.look(asked, pixels)
-        corrupted, seen_corrupted = self.desk.look(asked, pixels, severities, seed)
+        severities = dict(zip(POSTER_CORRUPTIONS, (brightness, contrast, blur, noise), strict=True))
+        clean, seen_clean = self.shared.look(asked, pixels)
+        corrupted, seen_corrupted = self.shared.look(asked, pixels, severities, seed)
         return (
             seen_clean.score,
             seen_corrupted.score,
@@ -159,7 +159,7 @@ class Api:
         image: str,
         product: str = "metal nut",
         detector: str | None = None,
-        corruptions: str = ", ".join(KINDS),
+        corruptions: str = ", ".join(POSTER_CORRUPTIONS),
         method: str = "ours",
         seed: float = 0,
         request: gr.Request = None,
@@ -180,17 +180,17 @@ class Api:
         """
         pixels, asked, seed = self._image(image), self._detector(product, detector), _whole(seed)
         kinds = list(dict.fromkeys(kind for kind in map(str.strip, str(corruptions).split(",")) if kind))
-        fitted, scores = self.desk.fitted(method, asked), {}
-        sweep = Sweep(self.desk.backbone, pixels, kinds, seed)
-        for places, looks in self.runs.follow(request.session_hash, sweep):
-            scores |= dict(zip(places, image_scores(fitted, looks)))
+        fitted, scores = self.shared.fitted(method, asked), {}
+        sweep = Sweep(self.shared.backbone, pixels, kinds, seed)
+        for places, batch in self.runs.follow(request.session_hash, sweep):
+            scores |= dict(zip(places, image_scores(fitted, batch)))
             yield {"phase": "sweep", "done": len(scores), "images": len(sweep.places)}, None
         lines = curves(scores, kinds)
         summary = {
             "phase": "done",
             "product": asked.product,
             "method": method,
-            "backbone": self.desk.backbone.name,
+            "backbone": self.shared.backbone.name,
             "seed": seed,
             "neutral": NEUTRAL,
             "clean": scores[CLEAN],
@@ -198,7 +198,7 @@ class Api:
             "scores": lines,
             "mean": mean_curve(scores, kinds),
         }
-        title = f"{asked.product}, {self.desk.methods[method].title}: anomaly score against severity"
+        title = f"{asked.product}, {self.shared.methods[method].title}: anomaly score against severity"
         yield summary, severity_picture(lines, title)
 
     def _image(self, path: str | None) -> np.ndarray:
@@ -207,7 +207,7 @@ class Api:
         return read_photo(path)
 
     def _detector(self, product: str, path: str | None) -> Detector:
-        return Detector.load(path, self.desk.backbone) if path else self.desk.detector_for(product)
+        return Detector.load(path, self.shared.backbone) if path else self.shared.detector_for(product)
 
 
 def _whole(seed):

@@ -14,8 +14,8 @@ from gradio.utils import get_upload_folder
 
 from page.api import in_plain_words
 from page.batch_report import Result, detector_line, drop_label, nothing_yet, report, resting, status, threshold_panel
-from page.desk import Desk, read_photo
 from page.inspection import AT_ONCE, TOGETHER, InspectView
+from page.shared import SharedState, read_photo
 from page.training import Runs
 from page.words import in_words
 from zsad_core.archives import Entry, ImageFiles
@@ -50,14 +50,14 @@ class Calibration:
 class BatchView:
     """Builds the view inside the current layout, and wires it; `inspect` has the detectors to choose from."""
 
-    def __init__(self, desk: Desk, runs: Runs, inspect: InspectView):
-        self.desk, self.runs, self.inspect = desk, runs, inspect
+    def __init__(self, shared: SharedState, runs: Runs, inspect: InspectView):
+        self.shared, self.runs, self.inspect = shared, runs, inspect
         result, calibration = gr.State(None), gr.State(None)
         with gr.Row(elem_classes="board many"):
             with gr.Column(elem_classes="sheet", scale=0, min_width=396):
                 gr.HTML("<h2>Batch <small>many images, one detector</small></h2>", elem_classes="heading")
                 detector = gr.HTML(
-                    next(iter(desk.shipped)), html_template=detector_line("${value}"), elem_id="batch-detector"
+                    next(iter(shared.shipped)), html_template=detector_line("${value}"), elem_id="batch-detector"
                 )
                 upload = gr.UploadButton(drop_label(), file_count="multiple", elem_id="batch-upload")
                 with gr.Row(elem_classes="go"):
@@ -124,9 +124,9 @@ class BatchView:
     @in_words
     def score_samples(self, request: gr.Request, key, own, calibration, before):
         """Scores the samples that come with the page, which are of many products."""
-        names = (sample.name.split("/") for sample in self.desk.samples.values())
+        names = (sample.name.split("/") for sample in self.shared.samples.values())
         entries = [Entry(f"{state}/{product}.jpg", state == "damaged") for product, state in names]
-        images = [(entry, sample.pixels) for entry, sample in zip(entries, self.desk.samples.values(), strict=True)]
+        images = [(entry, sample.pixels) for entry, sample in zip(entries, self.shared.samples.values(), strict=True)]
         yield from self._score(request, images, key, own, calibration, before)
 
     def _score(self, request: gr.Request, images, key, own, calibration, before: Result | None):
@@ -209,7 +209,7 @@ class BatchView:
             scores; and a zip of the images with their anomaly maps over them.
         """
         files = ImageFiles(images or (), read_photo)
-        asked = Detector.load(detector, self.desk.backbone) if detector else self.desk.detector_for(product)
+        asked = Detector.load(detector, self.shared.backbone) if detector else self.shared.detector_for(product)
         threshold, calibrating = Inspection.neutral, None
         if normal_images:
             calibrating = BatchScoring(asked, ImageFiles(normal_images, read_photo))
@@ -223,7 +223,7 @@ class BatchView:
         summary = {
             "phase": "done",
             "product": asked.product,
-            "backbone": self.desk.backbone.name,
+            "backbone": self.shared.backbone.name,
             "threshold": threshold,
             "threshold_from": f"{QUANTILE:.0%} of {len(calibrating.rows)} normal images" if calibrating else "neutral",
             "images": len(scoring.rows),

@@ -9,10 +9,10 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from page.desk import LONGEST, Desk, Sample, read_photo
 from page.methods import about_methods, method_switch
+from page.shared import LONGEST, Sample, SharedState, read_photo
 from page.words import in_words
-from zsad_core.corruptions import KINDS, MAX_SEVERITY
+from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat
@@ -44,7 +44,7 @@ class InspectView:
         method: the switch between the methods; its value is a name.
         own: state, the visitor's own detectors as bytes, by key.
         photo: state, the name of a sample, or a Photo.
-        severities: the four sliders, in the order of KINDS.
+        severities: the four sliders, in the order of POSTER_CORRUPTIONS.
         chosen: the components that say what is scored: detector, own, photo, method and severities.
         restored: state, changed by whoever has changed the severities for the visitor: the image is scored anew.
         pictures: the components that `open` gives values for.
@@ -52,10 +52,10 @@ class InspectView:
         own_detector: the components that `take` gives values for.
     """
 
-    def __init__(self, desk: Desk):
-        self.desk = desk
-        first = next(iter(desk.samples))
-        start = desk.samples[first]
+    def __init__(self, shared: SharedState):
+        self.shared = shared
+        first = next(iter(shared.samples))
+        start = shared.samples[first]
         choice = start.product
 
         self.own = gr.State({})
@@ -65,26 +65,26 @@ class InspectView:
         with gr.Row(elem_classes="bar"):
             gr.HTML("<h2>Inspect</h2>", elem_classes="heading")
             self.detector = gr.Dropdown(
-                choices=list(desk.shipped),
+                choices=list(shared.shipped),
                 value=choice,
                 label="Detector",
                 elem_id="detector",
                 filterable=False,
                 scale=3,
             )
-            self.method = method_switch(desk)
-            gr.HTML(about_methods(desk, "methods-inspect"), elem_classes="heading")
+            self.method = method_switch(shared)
+            gr.HTML(about_methods(shared, "methods-inspect"), elem_classes="heading")
             download = gr.DownloadButton(
-                "Download", detector_file(desk.shipped[choice]), size="sm", elem_id="download", scale=0, min_width=90
+                "Download", detector_file(shared.shipped[choice]), size="sm", elem_id="download", scale=0, min_width=90
             )
             upload_detector = gr.UploadButton(
                 "Load", file_types=[".safetensors"], size="sm", elem_id="load", scale=0, min_width=60
             )
-        looks = [desk.look(desk.shipped[choice], start.pixels, levels) for levels in ({}, FIRST_SEVERITIES)]
+        first_cards = [shared.look(shared.shipped[choice], start.pixels, levels) for levels in ({}, FIRST_SEVERITIES)]
         with gr.Row(elem_classes="stage", elem_id="stage"):
-            clean = gr.HTML(card("Clean", *looks[0], start.description), elem_id="clean")
+            clean = gr.HTML(card("Clean", *first_cards[0], start.description), elem_id="clean")
             self.corrupted = corrupted = gr.HTML(
-                card(corrupted_title(FIRST_SEVERITIES), *looks[1], start.description, before=looks[0][1]),
+                card(corrupted_title(FIRST_SEVERITIES), *first_cards[1], start.description, before=first_cards[0][1]),
                 elem_id="corrupted",
             )
         with gr.Row(elem_classes="sliders"):
@@ -99,13 +99,13 @@ class InspectView:
                     buttons=[],
                     min_width=120,
                 )
-                for kind in KINDS
+                for kind in POSTER_CORRUPTIONS
             ]
             opacity = gr.Slider(0, 100, value=70, step=1, label="Map opacity", elem_id="opacity", buttons=[])
         with gr.Row(elem_classes="sources"):
             strip = gr.HTML(
                 first,
-                html_template=sample_strip(desk.samples.values()),
+                html_template=sample_strip(shared.samples.values()),
                 elem_id="samples",
                 js_on_load="""element.addEventListener('click', (event) => {
                     const button = event.target.closest('button[data-sample]');
@@ -155,23 +155,23 @@ class InspectView:
     def chosen_detector(self, key: str, own: Mapping[str, bytes]) -> Detector:
         """The detector behind a choice of the dropdown. Raises InputError."""
         if key in own:
-            return self.desk.detector_from(own[key])
-        if key in self.desk.shipped:
-            return self.desk.shipped[key]
+            return self.shared.detector_from(own[key])
+        if key in self.shared.shipped:
+            return self.shared.shipped[key]
         raise InputError(f"The detector {key!r:.80} is no longer kept here: choose another one, or train it again.")
 
     def picture(self, photo: str | Photo) -> Sample | Photo:
         """The image behind the state `photo`."""
-        return photo if isinstance(photo, Photo) else self.desk.samples[photo]
+        return photo if isinstance(photo, Photo) else self.shared.samples[photo]
 
     @in_words
     def look(self, shown, key, own, photo, method, *severities):
         """The cards and the file to download; the clean card only where there is another detector, image or method."""
         detector, picture = self.chosen_detector(key, own), self.picture(photo)
-        severities = dict(zip(KINDS, severities, strict=True))
-        clean = self.desk.look(detector, picture.pixels, method=method)
-        corrupted = self.desk.look(detector, picture.pixels, severities, method=method)
-        by = "" if method == "ours" else f" · {self.desk.methods[method].title}"
+        severities = dict(zip(POSTER_CORRUPTIONS, severities, strict=True))
+        clean = self.shared.look(detector, picture.pixels, method=method)
+        corrupted = self.shared.look(detector, picture.pixels, severities, method=method)
+        by = "" if method == "ours" else f" · {self.shared.methods[method].title}"
         corrupted_card = card(corrupted_title(severities) + by, *corrupted, picture.description, before=clean[1])
         if shown == (key, photo, method):
             return shown, gr.skip(), corrupted_card, gr.skip()
@@ -182,12 +182,12 @@ class InspectView:
     def pick(self, event: gr.EventData, key, own):
         """A sample was picked; its product's own detector is taken where there is one."""
         name = event.sample
-        if name not in self.desk.samples:
+        if name not in self.shared.samples:
             raise InputError(f"There is no sample {name!r:.80}: pick one of those shown.")
-        product = self.desk.samples[name].product
+        product = self.shared.samples[name].product
         if self.chosen_detector(key, own).product != product:
-            fitting = [own_key for own_key, data in own.items() if self.desk.detector_from(data).product == product]
-            fitting += [product] if product in self.desk.shipped else []
+            fitting = [own_key for own_key, data in own.items() if self.shared.detector_from(data).product == product]
+            fitting += [product] if product in self.shared.shipped else []
             key = fitting[0] if fitting else key
         return key, name, name
 
@@ -199,12 +199,12 @@ class InspectView:
     @in_words
     def load(self, path, own):
         """A detector file was uploaded."""
-        return self._remember(Detector.load(path, self.desk.backbone), own)
+        return self._remember(Detector.load(path, self.shared.backbone), own)
 
     @in_words
     def take(self, data, own):
         """A detector was trained."""
-        return self._remember(self.desk.detector_from(data), own)
+        return self._remember(self.shared.detector_from(data), own)
 
     def _remember(self, detector: Detector, own: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict, str]:
         """The visitor's detectors with this one first, the dropdown with it selected, and its file."""
@@ -212,7 +212,7 @@ class InspectView:
         steps = int(detector.health.get("steps", detector.recipe.steps))
         key = f"{number}. {detector.product} (yours: {detector.recipe.prompts} prompts, {steps} steps)"
         own = dict([(key, detector.to_bytes()), *own.items()][:KEPT])
-        return own, gr.update(choices=[*own, *self.desk.shipped], value=key), detector_file(detector)
+        return own, gr.update(choices=[*own, *self.shared.shipped], value=key), detector_file(detector)
 
 
 def detector_file(detector: Detector) -> str:

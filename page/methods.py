@@ -4,21 +4,21 @@ from html import escape
 
 import gradio as gr
 
-from page.desk import Desk
+from page.shared import SharedState
 
 
-def method_switch(desk: Desk) -> gr.Radio:
+def method_switch(shared: SharedState) -> gr.Radio:
     """A switch between the methods that can run here; its value is a method's name."""
-    choices = [(method.title, name) for name, method in desk.methods.items() if not desk.missing[name]]
+    choices = [(method.title, name) for name, method in shared.methods.items() if not shared.missing[name]]
     return gr.Radio(choices, value="ours", show_label=False, label="Method", elem_id="method", elem_classes="segments")
 
 
-def about_methods(desk: Desk, anchor: str) -> str:
+def about_methods(shared: SharedState, anchor: str) -> str:
     """A button that opens a list of all methods: source, what is faithful to it, and why one cannot run here."""
     entries = "".join(
         f"<dt>{escape(method.title)} <small>{escape(method.source)}</small></dt>"
-        f"<dd>{_missing(desk.missing[name])}{escape(method.faithful)}</dd>"
-        for name, method in desk.methods.items()
+        f"<dd>{_missing(shared.missing[name])}{escape(method.faithful)}</dd>"
+        for name, method in shared.methods.items()
     )
     return f"""<button type="button" class="ask" popovertarget="{anchor}" aria-label="About the methods"
  title="About the methods">?</button>

@@ -7,13 +7,13 @@ from html import escape
 
 import gradio as gr
 
-from page.desk import Desk
 from page.inspection import AT_ONCE, FIRST_SEVERITIES, SCORING, WAITING, InspectView, corrupted_title
 from page.methods import about_methods
+from page.shared import SharedState
 from page.training import TRAINING, Runs
 from page.words import in_words
 from zsad_core.baselines import Fitted
-from zsad_core.corruptions import KINDS, MAX_SEVERITY
+from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
 from zsad_core.detector import BATCH, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat, severity_chart
@@ -43,7 +43,7 @@ class Swept:
     scores: Mapping[str, Mapping[Place, float]] = field(default_factory=dict)
     maps: Mapping[str, Mapping[Place, str]] = field(default_factory=dict)
 
-    def and_also(self, places: Sequence[Place], images, scores: Mapping, maps: Mapping) -> "Swept":
+    def extended(self, places: Sequence[Place], images, scores: Mapping, maps: Mapping) -> "Swept":
         """This and another batch: images, and by method scores and maps, in the order of the places."""
         return replace(
             self,
@@ -62,9 +62,9 @@ class Swept:
 class RobustnessView:
     """Builds the view inside the current layout, a tab, and wires it to the view whose image and method it takes."""
 
-    def __init__(self, desk: Desk, sweeps: Runs, inspect: InspectView, tab: gr.Tab):
-        self.desk, self.sweeps, self.inspect = desk, sweeps, inspect
-        start = self.at_rest(inspect.detector.value, inspect.photo.value)
+    def __init__(self, shared: SharedState, sweeps: Runs, inspect: InspectView, tab: gr.Tab):
+        self.shared, self.sweeps, self.inspect = shared, sweeps, inspect
+        start = self.unswept(inspect.detector.value, inspect.photo.value)
         swept = gr.State(start)
         with gr.Row(elem_classes="board robust"):
             with gr.Column(elem_classes="sheet", min_width=320):
@@ -90,7 +90,7 @@ class RobustnessView:
         with gr.Column(elem_classes="sheet compare"):
             gr.HTML(
                 f"<h2>Methods <small>the same image through each; press one for its chart and maps</small></h2>"
-                f"{about_methods(desk, 'methods-compared')}",
+                f"{about_methods(shared, 'methods-compared')}",
                 elem_classes="heading",
             )
             cards = gr.HTML(self.cards({}), elem_id="methods", js_on_load=_on_press("button[data-method]"))
@@ -127,7 +127,7 @@ class RobustnessView:
         self.sweeps.stop(request.session_hash)
         return gr.update(interactive=False)
 
-    def at_rest(self, key, photo) -> Swept:
+    def unswept(self, key, photo) -> Swept:
         """Before any sweep: the image as it is."""
         picture = self.inspect.picture(photo)
         rows, columns = picture.pixels.shape[:2]
@@ -138,7 +138,7 @@ class RobustnessView:
         """The tab was opened: a sweep of another image or detector than the one that is chosen now has gone stale."""
         if swept.subject == (key, photo):
             return tuple(gr.skip() for _ in range(5))
-        swept = self.at_rest(key, photo)
+        swept = self.unswept(key, photo)
         return swept, _title(swept), READY, *self.draw(swept, by, method, *severities)
 
     @in_words
@@ -150,7 +150,7 @@ class RobustnessView:
         """Sweeps, and draws after every batch."""
         started = time.perf_counter()
         detector, picture = self.inspect.chosen_detector(key, own), self.inspect.picture(photo)
-        swept = self.at_rest(key, photo)
+        swept = self.unswept(key, photo)
 
         def shown(*words) -> tuple:
             return swept, _title(swept), _status(*words), *self.draw(swept, by, method, *severities)
@@ -158,17 +158,19 @@ class RobustnessView:
         yield shown("Asking the methods", detector.product, 0)
         methods = self.methods(detector)
         drawn = {name: fitted for name, fitted in methods.items() if name == method or not asks_for_windows(fitted)}
-        sweep = Sweep(self.desk.backbone, picture.pixels, batch_size=1 if asks_for_windows(methods[method]) else BATCH)
+        sweep = Sweep(
+            self.shared.backbone, picture.pixels, batch_size=1 if asks_for_windows(methods[method]) else BATCH
+        )
         total = len(sweep.places)
-        for places, looks in self.sweeps.follow(request.session_hash, sweep):
-            looks.sizes = [_small(size) for size in looks.sizes]  # maps no larger than they are shown
-            seen = {name: fitted.inspect(looks) for name, fitted in drawn.items()}
+        for places, batch in self.sweeps.follow(request.session_hash, sweep):
+            batch.sizes = [_small(size) for size in batch.sizes]  # maps no larger than they are shown
+            seen = {name: fitted.inspect(batch) for name, fitted in drawn.items()}
             scores = {
-                name: [one.score for one in seen[name]] if name in seen else image_scores(fitted, looks)
+                name: [one.score for one in seen[name]] if name in seen else image_scores(fitted, batch)
                 for name, fitted in methods.items()
             }
             maps = {name: [one.map for one in inspections] for name, inspections in seen.items()}
-            swept = swept.and_also(places, looks.images, scores, maps)
+            swept = swept.extended(places, batch.images, scores, maps)
             done = len(swept.scores[method])
             left = (time.perf_counter() - started) * (total / done - 1)
             yield shown("Sweeping", f"{done} of {total} images", done / total, f"{left:.1f} s left")
@@ -178,14 +180,14 @@ class RobustnessView:
 
     def methods(self, detector) -> dict[str, Fitted]:
         """The methods that can run here, for the product of a detector."""
-        return {name: self.desk.fitted(name, detector) for name, why in self.desk.missing.items() if not why}
+        return {name: self.shared.fitted(name, detector) for name, why in self.shared.missing.items() if not why}
 
     def chart(self, swept: Swept, by: str, method: str) -> str:
         """Scores against severity: of one method by corruption, or of all methods, the mean over the corruptions."""
         if by == BY_METHOD:
-            series = {self.desk.methods[name].title: mean_curve(scores) for name, scores in swept.scores.items()}
+            series = {self.shared.methods[name].title: mean_curve(scores) for name, scores in swept.scores.items()}
             return severity_chart(series, "Every method: mean over the corruptions")
-        title, scores = self.desk.methods[method].title, swept.scores.get(method, {})
+        title, scores = self.shared.methods[method].title, swept.scores.get(method, {})
         return severity_chart(curves(scores), f"{title}: score against severity")
 
     def grid(self, swept: Swept, method: str, chosen: Place | None = None) -> str:
@@ -194,9 +196,9 @@ class RobustnessView:
         heads = "".join(f"<span>{level}</span>" for level in LEVELS)
         rows = "".join(
             f"<b>{kind}</b>" + "".join(_cell(swept, scores, maps, (kind, level), chosen) for level in LEVELS)
-            for kind in KINDS
+            for kind in POSTER_CORRUPTIONS
         )
-        title = self.desk.methods[method].title
+        title = self.shared.methods[method].title
         note = f"<p>{title}’s maps take many passes: Run makes them.</p>" if scores and not maps else ""
         return f"""<div class="cells" style="--ratio: {swept.ratio:.4f}">
 <span>{escape(title)}</span>{heads}{rows}</div>{note}"""
@@ -205,35 +207,35 @@ class RobustnessView:
     def pick_place(self, event: gr.EventData, restored):
         """A cell was pressed: the sliders of the view Inspect follow."""
         kind, level = str(event.kind), str(event.severity)
-        if kind not in KINDS or level not in map(str, LEVELS):
+        if kind not in POSTER_CORRUPTIONS or level not in map(str, LEVELS):
             raise InputError(f"There is no picture of {kind:.40} {level:.10}: press one of those shown.")
-        return *(int(level) if one == kind else 0 for one in KINDS), restored + 1
+        return *(int(level) if one == kind else 0 for one in POSTER_CORRUPTIONS), restored + 1
 
     @in_words
     def pick_method(self, event: gr.EventData):
         """A card was pressed: chart, grid and the view Inspect go through its method."""
-        return self.desk.runnable(str(event.method))
+        return self.shared.runnable(str(event.method))
 
     @in_words
     def compare(self, key, own, photo, chosen, *severities) -> Iterator[str]:
         """The image clean and corrupted through every method; those that take long come last."""
         detector, picture = self.inspect.chosen_detector(key, own), self.inspect.picture(photo)
-        severities = dict(zip(KINDS, severities, strict=True))
-        methods, looks = self.methods(detector), {}
+        severities = dict(zip(POSTER_CORRUPTIONS, severities, strict=True))
+        methods, seen = self.methods(detector), {}
         for slow in (False, True):
             for name, fitted in methods.items():
                 if asks_for_windows(fitted) == slow:
-                    looks[name] = [self.desk.look(detector, picture.pixels, levels, method=name)
+                    seen[name] = [self.shared.look(detector, picture.pixels, levels, method=name)
                                    for levels in ({}, severities)]  # fmt: skip
-            yield self.cards(looks, chosen, severities)
+            yield self.cards(seen, chosen, severities)
 
-    def cards(self, looks: Mapping, chosen: str = "ours", severities: Mapping[str, int] = FIRST_SEVERITIES) -> str:
+    def cards(self, seen: Mapping, chosen: str = "ours", severities: Mapping[str, int] = FIRST_SEVERITIES) -> str:
         """A card a method, with what it said about the image clean and corrupted as far as that is known."""
-        able = [name for name, why in self.desk.missing.items() if not why]
-        cards = "".join(self._card(name, looks.get(name), name == chosen, severities) for name in able)
+        able = [name for name, why in self.shared.missing.items() if not why]
+        cards = "".join(self._card(name, seen.get(name), name == chosen, severities) for name in able)
         unable = "".join(
-            f"<dt>{escape(self.desk.methods[name].title)}, not on this page</dt><dd>{escape(why)}</dd>"
-            for name, why in self.desk.missing.items()
+            f"<dt>{escape(self.shared.methods[name].title)}, not on this page</dt><dd>{escape(why)}</dd>"
+            for name, why in self.shared.missing.items()
             if why
         )
         if not unable:
@@ -241,24 +243,24 @@ class RobustnessView:
         return f"""{cards}<div class="unable" tabindex="0" role="group" aria-label="Methods that cannot run here">
 <dl>{unable}</dl></div>"""
 
-    def _card(self, name: str, looks, pressed: bool, severities: Mapping[str, int]) -> str:
-        title = escape(self.desk.methods[name].title)
-        if looks is None:
+    def _card(self, name: str, seen, pressed: bool, severities: Mapping[str, int]) -> str:
+        title = escape(self.shared.methods[name].title)
+        if seen is None:
             return f'<div class="asked" aria-busy="true"><b>{title}</b><span>looking …</span></div>'
         tags = "clean", corrupted_title(severities).removeprefix("Corrupted: ").partition(":")[0].lower()
         pictures = "".join(
             f'<span class="seen"><span class="thumb">'
             f"{_frame(data_address(pixels, SMALL), _heat_address(seen), '')}{_score(seen.score)}</span>{tag}</span>"
-            for tag, (pixels, seen) in zip(tags, looks)
+            for tag, (pixels, seen) in zip(tags, seen)
         )
-        rows, columns = looks[0][1].map.shape
+        rows, columns = seen[0][1].map.shape
         return f"""<button type="button" class="asked" data-method="{name}" aria-pressed="{str(pressed).lower()}"
  style="--ratio: {columns / rows:.4f}"><b>{title}</b>{pictures}</button>"""
 
 
 def _place(severities: Sequence[int]) -> Place | None:
     """The one place that the sliders stand for, where at most one of them is moved."""
-    moved = [(kind, severity) for kind, severity in zip(KINDS, severities) if severity]
+    moved = [(kind, severity) for kind, severity in zip(POSTER_CORRUPTIONS, severities) if severity]
     return moved[0] if len(moved) == 1 else None
 
 
@@ -311,7 +313,7 @@ def _on_press(selector: str) -> str:
 }});"""
 
 
-READY = _status("Ready", f"{len(KINDS) * MAX_SEVERITY + 1} images to encode", 0)
+READY = _status("Ready", f"{len(POSTER_CORRUPTIONS) * MAX_SEVERITY + 1} images to encode", 0)
 PRESS_METHOD = """(method) => {
   for (const one of document.querySelectorAll('#methods [data-method]'))
     one.setAttribute('aria-pressed', one.dataset.method === method);

@@ -12,16 +12,16 @@ from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
 
-from page.desk import Desk
 from page.inspection import SCORING, InspectView, Photo, corrupted_title
+from page.shared import SharedState
 from page.training import NUMBERS, PRESETS, TrainView, recipe_from
 from page.words import in_words
-from zsad_core.corruptions import KINDS, MAX_SEVERITY
+from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
 from zsad_core.detector import MAX_SEED, Detector
 from zsad_core.errors import InputError
 from zsad_core.prompts import clean_product_name
 from zsad_core.recipe import Recipe
-from zsad_core.report import Look, report_picture
+from zsad_core.report import Panel, report_picture
 
 LONGEST_LINK = 2000  # characters that are read of one
 FIELDS = ("prompts", "words", "steps")  # of a recipe, beside preset and adjectives
@@ -51,12 +51,12 @@ class Link:
         return urlencode({name: value for name, value in parts.items() if value is not None}, safe="/,")
 
 
-def read_link(query: str, desk: Desk) -> tuple[Link, list[str]]:
+def read_link(query: str, shared: SharedState) -> tuple[Link, list[str]]:
     """The link of a query, with the default for every value that cannot be used, and a sentence about each of those.
 
     A link without a preset, typed by hand, is about the detector that was trained beforehand where there is one.
     """
-    first = next(iter(desk.shipped))
+    first = next(iter(shared.shipped))
     if len(query) > LONGEST_LINK:
         return Link(first), [f"The link has {len(query)} characters; at most {LONGEST_LINK} are read."]
     given, complaints = dict(parse_qsl(query.lstrip("?"))), []
@@ -74,9 +74,9 @@ def read_link(query: str, desk: Desk) -> tuple[Link, list[str]]:
         recipe_from(preset, **values)
         return preset, values
 
-    methods = [name for name, why in desk.missing.items() if not why]
+    methods = [name for name, why in shared.missing.items() if not why]
     product = taken("product", lambda _, product: clean_product_name(product), first)
-    known = desk.shipped[product].recipe if product in desk.shipped else None
+    known = shared.shipped[product].recipe if product in shared.shipped else None
     given.setdefault("preset", next((name for name, recipe in PRESETS.items() if recipe == known), "quick"))
     preset, values = taken("preset", recipe, ("quick", {}))
     link = Link(
@@ -84,9 +84,11 @@ def read_link(query: str, desk: Desk) -> tuple[Link, list[str]]:
         preset=preset,
         values=values,
         seed=taken("seed", lambda *seed: _whole(*seed, MAX_SEED), 0),
-        severities={kind: taken(kind, lambda *severity: _whole(*severity, MAX_SEVERITY), 0) for kind in KINDS},
+        severities={
+            kind: taken(kind, lambda *severity: _whole(*severity, MAX_SEVERITY), 0) for kind in POSTER_CORRUPTIONS
+        },
         method=taken("method", lambda *method: _one_of(*method, methods), "ours"),
-        sample=taken("sample", lambda *sample: _one_of(*sample, desk.samples), None),
+        sample=taken("sample", lambda *sample: _one_of(*sample, shared.samples), None),
     )
     return link, complaints
 
@@ -126,8 +128,8 @@ def _said(recipe: Recipe) -> dict[str, object]:
 class ShareView:
     """Builds the two buttons inside the current layout; `connect` wires them to the views they speak of."""
 
-    def __init__(self, desk: Desk):
-        self.desk = desk
+    def __init__(self, shared: SharedState):
+        self.shared = shared
         self.buttons = gr.HTML(
             "",
             html_template="""<div><span role="status"></span>
@@ -162,15 +164,15 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
         self.buttons.link(self.link, inspect.chosen, self.buttons, **SCORING)
         self.buttons.report(self.report, inspect.chosen, self.buttons, **SCORING)
         form = [train.product, train.preset, train.adjectives, *train.numbers, train.seed]
-        looks = [inspect.method, *inspect.severities, inspect.detector, *inspect.pictures]
-        self.buttons.restore(self.restore, None, [*form, *looks, inspect.restored], **SCORING)
+        restored = [inspect.method, *inspect.severities, inspect.detector, *inspect.pictures]
+        self.buttons.restore(self.restore, None, [*form, *restored, inspect.restored], **SCORING)
 
     @in_words
     def link(self, key, own, photo, method, *severities):
         """The query of what is on screen."""
         detector = self.inspect.chosen_detector(key, own)
         preset, values = recipe_values(detector.recipe)
-        levels = dict(zip(KINDS, severities, strict=True))
+        levels = dict(zip(POSTER_CORRUPTIONS, severities, strict=True))
         sample = None if isinstance(photo, Photo) else photo
         if sample is None:
             gr.Info("Your photo is not part of the link: it stays here.")
@@ -180,14 +182,14 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
     def report(self, key, own, photo, method, *severities):
         """The report of what is on screen as a `data:` address: it is kept nowhere."""
         detector, pixels = self.inspect.chosen_detector(key, own), self.inspect.picture(photo).pixels
-        levels = dict(zip(KINDS, severities, strict=True))
+        levels = dict(zip(POSTER_CORRUPTIONS, severities, strict=True))
         title = corrupted_title(levels) if any(severities) else "Not corrupted"
-        looks = [
-            Look(name, *self.desk.look(detector, pixels, corruption, method=method))
+        panels = [
+            Panel(name, *self.shared.look(detector, pixels, corruption, method=method))
             for name, corruption in (("Clean", {}), (title, levels))
         ]
-        by = _training(detector) if method == "ours" else self.desk.methods[method].title
-        picture = report_picture(detector.product, *looks, self.desk.backbone.name, by, datetime.date.today())
+        by = _training(detector) if method == "ours" else self.shared.methods[method].title
+        picture = report_picture(detector.product, *panels, self.shared.backbone.name, by, datetime.date.today())
         file = io.BytesIO()
         picture.save(file, "png")
         name = f"{detector.product.replace(' ', '-')}-report.png"
@@ -196,10 +198,10 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
     @in_words
     def restore(self, event: gr.EventData):
         """Values for the form, the sliders, the detector and the picture, from the address that was opened."""
-        link, complaints = read_link(str(event.query), self.desk)
+        link, complaints = read_link(str(event.query), self.shared)
         if complaints:
             gr.Warning(" ".join(escape(complaint) for complaint in complaints) + " The usual values are taken instead.")
-        shipped = self.desk.shipped.get(link.product)
+        shipped = self.shared.shipped.get(link.product)
         if shipped is None or (shipped.recipe, shipped.seed) != (link.recipe, link.seed):
             gr.Info(f"The link’s own detector of “{escape(link.product)}” is not trained yet: press Train to make it.")
         adjectives = link.values.get("adjectives", ", ".join(PRESETS[link.preset].adjectives))

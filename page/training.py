@@ -11,8 +11,8 @@ from html import escape
 import gradio as gr
 import numpy as np
 
-from page.desk import Desk
 from page.inspection import AT_ONCE, TOGETHER, InspectView
+from page.shared import SharedState
 from page.words import in_words
 from zsad_core.detector import Detector, Training
 from zsad_core.errors import InputError
@@ -75,8 +75,8 @@ class Runs:
 class TrainView:
     """Builds the view inside the current layout; `connect` wires it to the view that takes the detectors."""
 
-    def __init__(self, desk: Desk, runs: Runs):
-        self.desk, self.runs = desk, runs
+    def __init__(self, shared: SharedState, runs: Runs):
+        self.shared, self.runs = shared, runs
         gr.HTML("<h2>Train <small>on words alone, without one image</small></h2>", elem_classes="heading")
         self.product = gr.Textbox(
             EXAMPLES[0], label="Product name", placeholder="What is to be inspected?", max_lines=1, elem_id="product"
@@ -111,7 +111,7 @@ class TrainView:
                 self.numbers = [gr.Number(number, label=label, min_width=80) for label, number in fields]
                 self.seed = gr.Number(0, precision=0, label="Seed", min_width=80)
         self.trained = gr.State(None)
-        self.live = gr.HTML(resting(next(iter(desk.shipped.values()))), elem_id="live")
+        self.live = gr.HTML(resting(next(iter(shared.shipped.values()))), elem_id="live")
 
     def connect(self, inspect: InspectView) -> None:
         # In the browser: whoever is quick must not train with the numbers of the preset before.
@@ -142,7 +142,7 @@ class TrainView:
     def run(self, request: gr.Request, product, preset, adjectives, prompts, words, steps, seed):
         """Trains, drawing at most ten pictures a second; gives the detector as bytes at last."""
         recipe = recipe_from(preset, adjectives, prompts, words, steps)
-        training = self.desk.training(product, recipe, 0 if seed is None else seed)
+        training = self.shared.training(product, recipe, 0 if seed is None else seed)
         live = Live(recipe)
         for progress in self.runs.follow(request.session_hash, training):
             if live.take(progress):

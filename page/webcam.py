@@ -6,8 +6,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from page.desk import Desk
 from page.inspection import SCORING, InspectView
+from page.shared import SharedState
 from page.words import in_words
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat
@@ -21,11 +21,11 @@ MAP_SIDE = 64  # pixels; the map is smooth, and the browser brings it to size
 class LiveView:
     """Builds the view inside the current layout, and wires it to the detector chosen in the view Inspect."""
 
-    def __init__(self, desk: Desk, inspect: InspectView):
-        self.desk, self.inspect = desk, inspect
+    def __init__(self, shared: SharedState, inspect: InspectView):
+        self.shared, self.inspect = shared, inspect
         live = gr.HTML(
             "",
-            longest=2 * desk.backbone.image_size,
+            longest=2 * shared.backbone.image_size,
             html_template="""<div class="live"><div class="picture"><div class="frame">
 <video muted playsinline aria-label="What the camera sees"></video><img class="map" alt=""></div>
 <span class="tag" hidden></span></div>
@@ -48,7 +48,7 @@ Inspect. Frames are scored and forgotten: none is kept anywhere.</p>
             pixels = read_frame(event.frame)
         except InputError as error:
             return {"number": event.number, "sentence": str(error)}
-        seen = detector.inspect_encoded(self.desk.backbone.encode([pixels]), [(MAP_SIDE, MAP_SIDE)])[0]
+        seen = detector.inspect_encoded(self.shared.backbone.encode([pixels]), [(MAP_SIDE, MAP_SIDE)])[0]
         return {
             "number": event.number,
             "score": seen.score,

@@ -7,10 +7,10 @@ from html import escape
 import gradio as gr
 import numpy as np
 
-from page.desk import Desk
 from page.inspection import SCORING, InspectView, corrupted_title
+from page.shared import SharedState
 from page.words import in_words
-from zsad_core.corruptions import KINDS
+from zsad_core.corruptions import POSTER_CORRUPTIONS
 from zsad_core.figures import data_address
 from zsad_core.reasons import Explainer, Nearest, NearestPrompt, Reading, Reasons
 
@@ -22,8 +22,8 @@ STALE = "() => { document.querySelector('#why details')?.dispatchEvent(new Event
 class WhyView:
     """Builds the fold-out inside the current layout; `connect` wires it to the view whose score it explains."""
 
-    def __init__(self, desk: Desk):
-        self.desk = desk
+    def __init__(self, shared: SharedState):
+        self.shared = shared
         self.fold = gr.HTML(
             "",
             html_template="""<details><summary>Why this score?</summary>
@@ -52,17 +52,17 @@ watch('value', () => {
 
     @cached_property
     def explainer(self) -> Explainer:
-        return Explainer(self.desk.backbone)
+        return Explainer(self.shared.backbone)
 
     @in_words
     def explain(self, key, own, photo, method, *severities):
         """The readings of the image, clean and corrupted, as HTML."""
         detector, pixels = self.inspect.chosen_detector(key, own), self.inspect.picture(photo).pixels
-        levels = dict(zip(KINDS, severities, strict=True))
+        levels = dict(zip(POSTER_CORRUPTIONS, severities, strict=True))
         columns = []
         for title, corruption in (("Clean", {}), (corrupted_title(levels), levels)):
-            looks = self.desk.looks(pixels, corruption)
-            columns.append(_column(title, looks.images[0], self.explainer.explain(detector, looks.encoded)))
+            batch = self.shared.image_batch(pixels, corruption)
+            columns.append(_column(title, batch.images[0], self.explainer.explain(detector, batch.encoded)))
         if not any(severities):
             columns.pop()
         return f"{self._note(method)}{''.join(columns)}{self._aid()}"
@@ -70,7 +70,7 @@ watch('value', () => {
     def _note(self, method: str) -> str:
         if method == "ours":
             return ""
-        title = escape(self.desk.methods[method].title)
+        title = escape(self.shared.methods[method].title)
         return f"<p>The score above is {title}’s; what follows are the reasons of ours.</p>"
 
     def _aid(self) -> str:

@@ -30,7 +30,7 @@ def runs_here() -> bool:
     return spaces is not None and spaces.config.Config.zero_gpu
 
 
-def lend(backbone: Backbone, device: str = "cuda") -> tuple[Backbone, Callable[..., Training]]:
+def use_loaned_gpu(backbone: Backbone, device: str = "cuda") -> tuple[Backbone, Callable[..., Training]]:
     """The backbone with its image tower on the lent GPU, and trainings there, in place of `Detector.training`.
 
     Args:

@@ -173,7 +173,7 @@ def _shown(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else "…" + name[1 - LONGEST_NAME :]
 
 
-class _Wary(io.BufferedReader):
+class _CappedReader(io.BufferedReader):
     """A file that never gives more than MAX_LIST bytes at once: `zipfile` reads a list of entries as a whole."""
 
     def read(self, size: int | None = -1) -> bytes:
@@ -188,7 +188,7 @@ def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """The zip at a path, with its list of entries read. Raises InputError."""
     with ExitStack() as stack:
         try:
-            archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(_Wary(io.FileIO(path)))))
+            archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(_CappedReader(io.FileIO(path)))))
         except InputError:
             raise
         except FileNotFoundError:

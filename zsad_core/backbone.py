@@ -57,11 +57,15 @@ class TextTower(nn.Module):
         super().__init__()
         pooling = getattr(source, "text_pool_type", getattr(source, "pool_type", None))
         if not hasattr(source, "token_embedding") or getattr(source, "cls_emb", None) is not None:
-            raise InputError(f"The text tower of {name} is not CLIP's own, so no words can be injected into it: "
-                             "choose another backbone, such as ViT-B-16-plus-240.")
+            raise InputError(
+                f"The text tower of {name} is not CLIP's own, so no words can be injected into it: "
+                "choose another backbone, such as ViT-B-16-plus-240."
+            )
         if pooling not in ("argmax", "eos") or not isinstance(tokenizer, SimpleTokenizer):
-            raise InputError(f"The text tower of {name} does not read its end-of-text token under CLIP's tokenizer "
-                             f"(pooling {pooling!r}): choose another backbone, such as ViT-B-16-plus-240.")
+            raise InputError(
+                f"The text tower of {name} does not read its end-of-text token under CLIP's tokenizer "
+                f"(pooling {pooling!r}): choose another backbone, such as ViT-B-16-plus-240."
+            )
         self.token_embedding = source.token_embedding
         self.positional_embedding = source.positional_embedding  # (context, w)
         self.blocks = source.transformer.resblocks
@@ -170,8 +174,11 @@ class Backbone:
     def whole_words(self):
         """Every word of three or more plain letters that has a word vector of its own: a list of V, and (V, w)."""
         rows = len(self._text.token_embedding.weight)
-        words = {token.removesuffix("</w>"): row for row, token in self._text.tokenizer.decoder.items()
-                 if row < rows and token.endswith("</w>")}  # without the ending it is the beginning of a word
+        words = {
+            token.removesuffix("</w>"): row
+            for row, token in self._text.tokenizer.decoder.items()
+            if row < rows and token.endswith("</w>")
+        }  # without the ending it is the beginning of a word
         words = {word: row for word, row in words.items() if len(word) > 2 and word.isascii() and word.isalpha()}
         return list(words), self._text.token_embedding.weight[list(words.values())]
 
@@ -241,6 +248,7 @@ class Backbone:
         Raises:
             InputError: one of them cannot be read as an image.
         """
+
         def square(image):
             return np.asarray(Image.fromarray(read_image(image)).resize((side,) * 2, Image.Resampling.BICUBIC))
 
@@ -302,7 +310,7 @@ class Backbone:
         if mode == "fast":
             return self.encode(images, batch_size).dense
         if mode != "windows":
-            raise InputError(f"There is no mode {mode!r} of dense vectors: choose \"fast\" or \"windows\".")
+            raise InputError(f'There is no mode {mode!r} of dense vectors: choose "fast" or "windows".')
         images = list(images)
         dense = torch.empty(len(images), *self.grid, self.dim)
         for first in range(0, len(images), batch_size):
@@ -314,8 +322,10 @@ class Backbone:
         """Raise InputError if so many words do not fit between start and end of text."""
         if words + 2 > self.context_length:
             which = "A prompt" if text is None else f"The text {text if len(text) <= 60 else text[:57] + '...'!r}"
-            raise InputError(f"{which} has {words} tokens, and {self.name} reads {self.context_length - 2}: "
-                             "use fewer or shorter words.")
+            raise InputError(
+                f"{which} has {words} tokens, and {self.name} reads {self.context_length - 2}: "
+                "use fewer or shorter words."
+            )
 
 
 def load_backbone(name="auto", device=None, on_progress=None, weights=None):
@@ -340,8 +350,10 @@ def load_backbone(name="auto", device=None, on_progress=None, weights=None):
         name, note = _automatic()
     if name == "embedded":
         if weights is not None:
-            raise InputError("The embedded backbone has its own weights: name the architecture of "
-                             f"{Path(weights).name} with --backbone, or leave --weights out.")
+            raise InputError(
+                "The embedded backbone has its own weights: name the architecture of "
+                f"{Path(weights).name} with --backbone, or leave --weights out."
+            )
         backbone = _embedded(device)
     else:
         if weights is not None:
@@ -371,17 +383,21 @@ def _automatic():
     """The name that "auto" stands for now, and a sentence about it."""
     best = next(row for row in checkpoints.backbone_table() if row["name"] == checkpoints.RECOMMENDED)
     if checkpoints.cached_weights(best["architecture"], best["tag"]):
-        return best["name"], (f"Running on {best['name']}, whose weights were found in the local cache. "
-                              "The embedded backbone is smaller and faster: --backbone embedded.")
-    return "embedded", (f"Running on the small embedded backbone. {best['name']} is the recommended one: fetch it once "
-                        f"({best['download_mb']} MB) with --backbone {best['name']}.")
+        return best["name"], (
+            f"Running on {best['name']}, whose weights were found in the local cache. "
+            "The embedded backbone is smaller and faster: --backbone embedded."
+        )
+    return "embedded", (
+        f"Running on the small embedded backbone. {best['name']} is the recommended one: fetch it once "
+        f"({best['download_mb']} MB) with --backbone {best['name']}."
+    )
 
 
 def _embedded(device):
     """The backbone that is shipped with the project."""
-    from .embedded import towers  # here, because other backbones do not need it
+    from . import embedded  # here, because other backbones do not need it
 
-    text_tower, image_tower, tokenizer, logit_scale = towers.load(device)
+    text_tower, image_tower, tokenizer, logit_scale = embedded.load(device)
     return Backbone("embedded", text_tower, image_tower, tokenizer, logit_scale, device=device)
 
 
@@ -390,8 +406,15 @@ def _open_clip_backbone(source, model, device):
     tokenizer = _clip_tokenizer(source.config["text_cfg"].get("tokenizer_kwargs", {}).get("clean", "lower"))
     tower = image_tower(model.visual, source.mean, source.std, source.name)
     logit_scale = model.logit_scale.exp().item()
-    return Backbone(source.name, getattr(model, "text", model), tower, tokenizer, logit_scale,
-                    architecture=source.architecture, device=device)
+    return Backbone(
+        source.name,
+        getattr(model, "text", model),
+        tower,
+        tokenizer,
+        logit_scale,
+        architecture=source.architecture,
+        device=device,
+    )
 
 
 @lru_cache

@@ -84,8 +84,10 @@ def resolve(name):
     architecture, _, tag = name.partition(":")
     if open_clip.get_model_config(architecture) is None:
         known = ", ".join(row["name"] for row in backbone_table())
-        raise InputError(f"There is no backbone {name[:80]!r}: choose one of {known}, another model of open_clip as "
-                         "ARCHITECTURE:TAG, or the path of a checkpoint.")
+        raise InputError(
+            f"There is no backbone {name[:80]!r}: choose one of {known}, another model of open_clip as "
+            "ARCHITECTURE:TAG, or the path of a checkpoint."
+        )
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if tag and not open_clip.get_pretrained_cfg(architecture, tag):
         raise InputError(f"open_clip has no weights {tag[:80]!r} for {architecture}: choose one of {', '.join(tags)}.")
@@ -102,8 +104,11 @@ def hub_source(name, on_progress=None):
     if tag is None:
         tags = open_clip.list_pretrained_tags_by_model(architecture)
         choices = ", ".join(f"{architecture}:{tag}" for tag in tags)
-        raise InputError(f"Say which weights of {architecture}: " + (choices or "open_clip has none, so give a local "
-                         "checkpoint with --weights PATH") + ".")
+        raise InputError(
+            f"Say which weights of {architecture}: "
+            + (choices or "open_clip has none, so give a local checkpoint with --weights PATH")
+            + "."
+        )
     path = cached_weights(architecture, tag) or _fetch(name, architecture, tag, on_progress)
     return Source(name, architecture, _config(architecture), *_normalisation(architecture, tag), path)
 
@@ -133,8 +138,10 @@ def local_source(path, name=None):
                 path=path,
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{sidecar.name} beside {path.name} is not open_clip's description of a model "
-                             f"({error!r}): name the architecture with --backbone.") from error
+            raise InputError(
+                f"{sidecar.name} beside {path.name} is not open_clip's description of a model "
+                f"({error!r}): name the architecture with --backbone."
+            ) from error
     name = name or _recognise(path)
     architecture, tag = resolve(name)
     normalisation = _normalisation(architecture, tag)
@@ -163,8 +170,9 @@ def build(config):
         config["vision_cfg"]["timm_model_pretrained"] = False  # never fetch weights on the side
         return (CustomTextCLIP if config.pop("custom_text", False) else CLIP)(**config)
     except (KeyError, TypeError, AttributeError, AssertionError, RuntimeError, ValueError) as error:
-        raise InputError(f"open_clip cannot build a model from this configuration ({error!r}): "
-                         "name an architecture with --backbone.") from error
+        raise InputError(
+            f"open_clip cannot build a model from this configuration ({error!r}): name an architecture with --backbone."
+        ) from error
 
 
 def load_model(source):
@@ -184,8 +192,10 @@ def load_model(source):
         model.load_state_dict(state, assign=True)
     except RuntimeError as error:
         first = str(error).split("\n")[1:2]
-        raise InputError(f"{source.path.name} does not fit {source.name} ({''.join(first).strip()[:160]}): "
-                         "name its architecture with --backbone.") from error
+        raise InputError(
+            f"{source.path.name} does not fit {source.name} ({''.join(first).strip()[:160]}): "
+            "name its architecture with --backbone."
+        ) from error
     return model
 
 
@@ -209,12 +219,15 @@ def _fetch(name, architecture, tag, on_progress):
     """Download the weights file into the hub's cache, once, without retries of our own."""
     otherwise = "Connect and run again, give a local checkpoint with --weights PATH, or use --backbone embedded."
     if huggingface_hub.constants.HF_HUB_OFFLINE:
-        raise InputError(f"The weights of {name} are not in the local cache, and HF_HUB_OFFLINE forbids fetching them. "
-                         "Unset it and run again, give a local checkpoint with --weights PATH, or use "
-                         "--backbone embedded.")
+        raise InputError(
+            f"The weights of {name} are not in the local cache, and HF_HUB_OFFLINE forbids fetching them. "
+            "Unset it and run again, give a local checkpoint with --weights PATH, or use "
+            "--backbone embedded."
+        )
     if not hub_reachable():
-        raise InputError(f"The weights of {name} are not in the local cache, and the model hub cannot be reached. "
-                         + otherwise)
+        raise InputError(
+            f"The weights of {name} are not in the local cache, and the model hub cannot be reached. " + otherwise
+        )
     repository, names = _hub_files(architecture, tag)
     for file in names:
         try:
@@ -222,8 +235,9 @@ def _fetch(name, architecture, tag, on_progress):
             return Path(huggingface_hub.hf_hub_download(repository, file, etag_timeout=PROBE_SECONDS, tqdm_class=bar))
         except EntryNotFoundError as error:
             if isinstance(error, LocalEntryNotFoundError):
-                raise InputError(f"The weights of {name} could not be fetched: the connection to the hub broke off. "
-                                 + otherwise) from error
+                raise InputError(
+                    f"The weights of {name} could not be fetched: the connection to the hub broke off. " + otherwise
+                ) from error
         except Exception as error:  # whatever the network, the disk or the hub may answer
             reason = str(error).strip().split("\n")[0][:160]
             raise InputError(f"The weights of {name} could not be fetched ({reason}). " + otherwise) from error
@@ -268,8 +282,10 @@ def _checked(config, name):
     """The configuration, refused before anything is fetched or built if its text tower is not CLIP's own."""
     text = config.get("text_cfg", {})
     if "multimodal_cfg" in config or text.get("hf_model_name") or text.get("hf_tokenizer_name"):
-        raise InputError(f"The text tower of {name} is not CLIP's own, so no words can be injected into it: "
-                         f"choose another backbone, such as {RECOMMENDED}.")
+        raise InputError(
+            f"The text tower of {name} is not CLIP's own, so no words can be injected into it: "
+            f"choose another backbone, such as {RECOMMENDED}."
+        )
     return config
 
 
@@ -294,14 +310,18 @@ def _read(path):
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path.name} is damaged or not what its name says: fetch it again.") from error
     except Exception as error:  # the weights_only reader raises many kinds, all of which mean the same to a person
-        raise InputError(f"{path.name} is damaged, or holds more than plain tensors and is not read for safety: "
-                         "fetch it again, or convert it to .safetensors.") from error
+        raise InputError(
+            f"{path.name} is damaged, or holds more than plain tensors and is not read for safety: "
+            "fetch it again, or convert it to .safetensors."
+        ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{path.name} does not hold the weights of one model: give a checkpoint of open_clip.")
-    return {str(key).removeprefix("module."): value.float() if value.is_floating_point() else value
-            for key, value in state.items()}
+    return {
+        str(key).removeprefix("module."): value.float() if value.is_floating_point() else value
+        for key, value in state.items()
+    }
 
 
 def _as_open_clip(model, state):
@@ -311,8 +331,9 @@ def _as_open_clip(model, state):
         state = convert_to_custom_text_state_dict(state)
     if "logit_scale" in state and state["logit_scale"].numel() == 1:
         state["logit_scale"] = state["logit_scale"].reshape(model.logit_scale.shape)
-    return {key: value for key, value in state.items()
-            if key not in ("input_resolution", "context_length", "vocab_size")}  # OpenAI's files carry these
+    return {
+        key: value for key, value in state.items() if key not in ("input_resolution", "context_length", "vocab_size")
+    }  # OpenAI's files carry these
 
 
 def _recognise(path):
@@ -326,8 +347,10 @@ def _recognise(path):
         if {key: value.shape for key, value in model.state_dict().items()} == shapes:
             plain = row["architecture"].removesuffix("-quickgelu")
             if plain != row["architecture"]:
-                raise InputError(f"{path.name} fits {plain} with either of two activations. Name it: --backbone "
-                                 f"{row['name']} for OpenAI's weights, or --backbone {plain}:TAG for weights of "
-                                 "open_clip.")
+                raise InputError(
+                    f"{path.name} fits {plain} with either of two activations. Name it: --backbone "
+                    f"{row['name']} for OpenAI's weights, or --backbone {plain}:TAG for weights of "
+                    "open_clip."
+                )
             return row["name"]
     raise InputError(f"The architecture of {path.name} is none of the table's: name it with --backbone.")

@@ -47,7 +47,7 @@ def over_images(tower: Callable, pixels: torch.Tensor) -> tuple[torch.Tensor, ..
     return tuple(torch.cat(parts) for parts in zip(*side_by_side(tower, pixels.split(1)), strict=True))
 
 
-def suit(backbone) -> None:
+def set_threads_for(backbone) -> None:
     """Sets torch's threads for a backbone: one for the embedded one, so that its images go side by side.
 
     A second thread within an image gains it little, and makes it far slower where the machine is busy.

@@ -19,8 +19,8 @@ from PIL import Image
 from .errors import InputError
 from .images import read_image
 
-KINDS = ("brightness", "contrast", "blur", "noise")
-EXTRA_KINDS = ("gaussian_blur", "motion_blur")
+POSTER_CORRUPTIONS = ("brightness", "contrast", "blur", "noise")
+EXTRA_CORRUPTIONS = ("gaussian_blur", "motion_blur")
 # The way of the light: the scene and its lighting, then the optics, then the sensor.
 ORDER = ("brightness", "contrast", "blur", "gaussian_blur", "motion_blur", "noise")
 MAX_SEVERITY = 5
@@ -44,7 +44,7 @@ def corrupt(image, kind: str, severity, seed: int = 0) -> np.ndarray:
     """Corrupt one image.
 
     image: anything `read_image` accepts.
-    kind: one of KINDS or EXTRA_KINDS; "blur" is defocus blur.
+    kind: one of POSTER_CORRUPTIONS or EXTRA_CORRUPTIONS; "blur" is defocus blur.
     severity: whole number from 0 (the image as it is) to 5.
     seed: decides the noise and the direction of motion blur; the global generators are neither used nor changed.
         The same seed at two severities gives the same noise pattern, weaker and stronger.
@@ -71,7 +71,7 @@ def corrupt_all(image, severities: dict, seed: int = 0) -> np.ndarray:
 
 def _check_kind(kind) -> None:
     if kind not in ORDER:
-        choices = ", ".join(KINDS + EXTRA_KINDS)
+        choices = ", ".join(POSTER_CORRUPTIONS + EXTRA_CORRUPTIONS)
         raise InputError(f"The corruption {reprlib.repr(kind)} is not known: choose one of {choices}.")
 
 

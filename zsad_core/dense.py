@@ -36,8 +36,10 @@ def image_tower(visual, mean, std, name):
         return VisionTransformerTower(visual, mean, std, name)
     if isinstance(visual, TimmModel):
         return ConvolutionalTower(visual, mean, std, name)
-    raise InputError(f"The image tower of {name} is a {type(visual).__name__}, from which no dense vectors are read: "
-                     "choose a ViT or a timm convolutional model, such as ViT-B-16-plus-240 or MobileCLIP2-S2.")
+    raise InputError(
+        f"The image tower of {name} is a {type(visual).__name__}, from which no dense vectors are read: "
+        "choose a ViT or a timm convolutional model, such as ViT-B-16-plus-240 or MobileCLIP2-S2."
+    )
 
 
 class VisionTransformerTower(nn.Module):
@@ -53,11 +55,15 @@ class VisionTransformerTower(nn.Module):
         super().__init__()
         blocks = visual.transformer.resblocks
         if visual.attn_pool is not None or visual.pool_type != "tok":
-            raise InputError(f"The image tower of {name} pools its patches ({visual.pool_type}) instead of reading a "
-                             "class token: choose another backbone, such as ViT-B-16-plus-240.")
+            raise InputError(
+                f"The image tower of {name} pools its patches ({visual.pool_type}) instead of reading a "
+                "class token: choose another backbone, such as ViT-B-16-plus-240."
+            )
         if not all(isinstance(block, ResidualAttentionBlock) for block in blocks):
-            raise InputError(f"The image tower of {name} has blocks other than CLIP's own: "
-                             "choose another backbone, such as ViT-B-16-plus-240.")
+            raise InputError(
+                f"The image tower of {name} has blocks other than CLIP's own: "
+                "choose another backbone, such as ViT-B-16-plus-240."
+            )
         self.visual = visual
         self.image_size = _side(visual.image_size, name)
         self.grid = tuple(visual.grid_size)
@@ -114,16 +120,20 @@ class ConvolutionalTower(nn.Module):
     def __init__(self, visual, mean, std, name):
         super().__init__()
         if any(isinstance(part, ATTENTION_POOLS) for part in visual.modules()):
-            raise InputError(f"The image tower of {name} pools by attention over all positions, so that single ones "
-                             "have no vector: choose another backbone, such as ViT-B-16-plus-240 or MobileCLIP2-S2.")
+            raise InputError(
+                f"The image tower of {name} pools by attention over all positions, so that single ones "
+                "have no vector: choose another backbone, such as ViT-B-16-plus-240 or MobileCLIP2-S2."
+            )
         self.visual = visual.eval()
         self.image_size = _side(visual.image_size, name)
         with torch.no_grad():
             weight = next(visual.parameters())
             features = visual.trunk.forward_features(weight.new_zeros(1, 3, self.image_size, self.image_size))
         if features.ndim != 4 or features.shape[1] != visual.trunk.num_features:
-            raise InputError(f"The image tower of {name} ({type(visual.trunk).__name__}) is not a convolutional one: "
-                             "choose another backbone, such as ViT-B-16-plus-240 or MobileCLIP2-S2.")
+            raise InputError(
+                f"The image tower of {name} ({type(visual.trunk).__name__}) is not a convolutional one: "
+                "choose another backbone, such as ViT-B-16-plus-240 or MobileCLIP2-S2."
+            )
         self.grid = tuple(features.shape[2:])
         self.mean, self.std = mean, std
 
@@ -156,8 +166,10 @@ def window_vectors(tower, pixels, size):
     side, (rows, columns) = tower.image_size, tower.grid
     edges = [round(cell * side / LATTICE) for cell in range(LATTICE + 1)]  # of the cells, in pixels
     row_centre, column_centre = ((torch.arange(count) + 0.5) * side / count for count in (rows, columns))
-    boxes = [(edges[top], edges[top + size], edges[left], edges[left + size])
-             for top, left in _corners((LATTICE, LATTICE), size)]
+    boxes = [
+        (edges[top], edges[top + size], edges[left], edges[left + size])
+        for top, left in _corners((LATTICE, LATTICE), size)
+    ]
     cover = torch.empty(len(boxes), rows, columns, dtype=torch.bool)
     for index, (top, bottom, left, right) in enumerate(boxes):
         inside_rows = (top <= row_centre) & (row_centre < bottom)
@@ -193,8 +205,10 @@ def mean_over_windows(tower, pixels):
 def _corners(grid, size):
     """Top left corners (row, column) of all size x size squares of a grid, row by row."""
     if not 1 <= size <= min(grid):
-        raise InputError(f"A window of {size} x {size} does not fit a grid of {grid[0]} x {grid[1]}: "
-                         f"choose a size from 1 to {min(grid)}.")
+        raise InputError(
+            f"A window of {size} x {size} does not fit a grid of {grid[0]} x {grid[1]}: "
+            f"choose a size from 1 to {min(grid)}."
+        )
     return [(row, column) for row in range(grid[0] - size + 1) for column in range(grid[1] - size + 1)]
 
 
@@ -202,6 +216,8 @@ def _side(image_size, name):
     """The side of the square input, from open_clip's (height, width)."""
     height, width = image_size
     if height != width:
-        raise InputError(f"{name} reads images of {height} x {width} pixels, and only square inputs are handled: "
-                         "choose another backbone.")
+        raise InputError(
+            f"{name} reads images of {height} x {width} pixels, and only square inputs are handled: "
+            "choose another backbone."
+        )
     return height

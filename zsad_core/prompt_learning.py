@@ -165,14 +165,18 @@ class PromptLearning:
         groups = len(self.distribution)
         plain = self._semantic[:1].expand(groups, -1, -1)  # (G, L_s, w)
         padding = (0, 0, 0, prefixes.shape[1] - self.distribution.shape[1])  # behind the product
-        sequences = torch.cat([
-            torch.cat([prefixes, self._semantic[kinds]], dim=1),
-            F.pad(torch.cat([self.distribution, plain], dim=1), padding),
-        ])  # (K + G, L + L_s, w)
-        lengths = torch.cat([
-            prefixes.shape[1] + self._lengths[kinds],
-            (self.distribution.shape[1] + self._lengths[:1]).expand(groups),
-        ])
+        sequences = torch.cat(
+            [
+                torch.cat([prefixes, self._semantic[kinds]], dim=1),
+                F.pad(torch.cat([self.distribution, plain], dim=1), padding),
+            ]
+        )  # (K + G, L + L_s, w)
+        lengths = torch.cat(
+            [
+                prefixes.shape[1] + self._lengths[kinds],
+                (self.distribution.shape[1] + self._lengths[:1]).expand(groups),
+            ]
+        )
         vectors, free = self.backbone.text_vectors_with_prefix(sequences, lengths, prefixes.shape[1])
         return vectors[: len(prefixes)], free[: len(prefixes)], vectors[len(prefixes) :]
 

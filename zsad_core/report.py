@@ -24,7 +24,7 @@ STATES = {"normal": "#1f66a8", "abnormal": "#bf4311", "undecided": "#6b5b2e"}
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Panel:
     """One half of the report: what the image is called, its pixels (H, W, 3) uint8, and what was said about it."""
 
     title: str
@@ -33,7 +33,7 @@ class Look:
 
 
 def report_picture(
-    product: str, clean: Look, corrupted: Look, backbone: str, method: str, date: datetime.date
+    product: str, clean: Panel, corrupted: Panel, backbone: str, method: str, date: datetime.date
 ) -> Image.Image:
     """The report: both images, both maps on their one fixed scale, both scores.
 
@@ -48,18 +48,18 @@ def report_picture(
     _text(draw, (MARGIN, 88), product, 54, INK, "Serif-Bold", WIDTH - 2 * MARGIN)
     details = f"{method}  ·  backbone {backbone}  ·  {date.isoformat()}"
     _text(draw, (MARGIN, 132), details, 22, QUIET, most=WIDTH - 2 * MARGIN)
-    for look, before, left in ((clean, None, MARGIN), (corrupted, clean, MARGIN + COLUMN + 2 * GAP)):
-        _half(page, draw, left, look, before)
+    for panel, before, left in ((clean, None, MARGIN), (corrupted, clean, MARGIN + COLUMN + 2 * GAP)):
+        _half(page, draw, left, panel, before)
     legend = "One colour scale for every map: the same colour is the same value; clear under 0.5, the neutral point."
     _text(draw, (MARGIN, HEIGHT - 44), legend, 20, QUIET)
     return page
 
 
-def _half(page: Image.Image, draw: ImageDraw.ImageDraw, left: int, look: Look, before: Look | None) -> None:
-    inspection = look.inspection
-    _text(draw, (left, TOP - 16), look.title, 26, INK, "Sans-Bold", COLUMN)
-    _place(page, (left, TOP), look.pixels)
-    _place(page, (left + PICTURE + GAP, TOP), overlay(look.pixels, inspection.map))
+def _half(page: Image.Image, draw: ImageDraw.ImageDraw, left: int, panel: Panel, before: Panel | None) -> None:
+    inspection = panel.inspection
+    _text(draw, (left, TOP - 16), panel.title, 26, INK, "Sans-Bold", COLUMN)
+    _place(page, (left, TOP), panel.pixels)
+    _place(page, (left + PICTURE + GAP, TOP), overlay(panel.pixels, inspection.map))
     _text(draw, (left, TOP + PICTURE + 30), "image", 20, QUIET)
     _text(draw, (left + PICTURE + GAP, TOP + PICTURE + 30), "anomaly map", 20, QUIET)
 

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .baselines import Fitted, Looks
+from .baselines import Fitted, ImageBatch
 from .cores import side_by_side
-from .corruptions import KINDS, MAX_SEVERITY, corrupt_all
+from .corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS, corrupt_all
 from .detector import BATCH
 from .errors import InputError
 
@@ -17,11 +17,11 @@ CLEAN: Place = (None, 0)  # the image as it is, which is severity 0 of every kin
 
 
 class Sweep:
-    """Iterate over it for batches of (places, looks), one severity after the other:
+    """Iterate over it for batches of (places, batch), one severity after the other:
 
         scores = {}
-        for places, looks in Sweep(backbone, image):
-            scores |= {place: seen.score for place, seen in zip(places, fitted.inspect(looks))}
+        for places, batch in Sweep(backbone, image):
+            scores |= {place: seen.score for place, seen in zip(places, fitted.inspect(batch))}
         curves(scores)["blur"]  # severity 0 to 5
 
     Attributes:
@@ -29,7 +29,12 @@ class Sweep:
     """
 
     def __init__(
-        self, backbone, image: np.ndarray, kinds: Sequence[str] = KINDS, seed: int = 0, batch_size: int = BATCH
+        self,
+        backbone,
+        image: np.ndarray,
+        kinds: Sequence[str] = POSTER_CORRUPTIONS,
+        seed: int = 0,
+        batch_size: int = BATCH,
     ):
         """
         Args:
@@ -42,7 +47,7 @@ class Sweep:
             InputError: a kind or seed that cannot be used, or no kind at all.
         """
         if not kinds:
-            raise InputError(f"There is no corruption to sweep over: name some of {', '.join(KINDS)}.")
+            raise InputError(f"There is no corruption to sweep over: name some of {', '.join(POSTER_CORRUPTIONS)}.")
         corrupt_all(image, dict.fromkeys(kinds, 0), seed)  # raises now, not on the way
         severities = range(1, MAX_SEVERITY + 1)
         self.places: list[Place] = [CLEAN, *((kind, severity) for severity in severities for kind in kinds)]
@@ -53,7 +58,7 @@ class Sweep:
         """Ends the sweep after the batch that is being encoded, from any thread."""
         self._stopped.set()
 
-    def __iter__(self) -> Iterator[tuple[list[Place], Looks]]:
+    def __iter__(self) -> Iterator[tuple[list[Place], ImageBatch]]:
         batches = [
             self.places[start : start + self._batch_size] for start in range(0, len(self.places), self._batch_size)
         ]
@@ -65,7 +70,7 @@ class Sweep:
                     return
                 images = following.result()
                 following = ahead.submit(self._corrupted, next_places)
-                yield places, Looks(self._backbone, images)
+                yield places, ImageBatch(self._backbone, images)
         finally:
             ahead.shutdown(wait=False, cancel_futures=True)
 
@@ -82,20 +87,20 @@ def asks_for_windows(fitted: Fitted) -> bool:
     return hasattr(fitted, "image_scores")
 
 
-def image_scores(fitted: Fitted, looks: Looks) -> list[float]:
+def image_scores(fitted: Fitted, batch: ImageBatch) -> list[float]:
     """The scores of the images, without their maps where these take many passes."""
     if asks_for_windows(fitted):
-        return fitted.image_scores(looks).tolist()
-    return [inspection.score for inspection in fitted.inspect(looks)]
+        return fitted.image_scores(batch).tolist()
+    return [inspection.score for inspection in fitted.inspect(batch)]
 
 
-def curves(scores: Mapping[Place, float], kinds: Sequence[str] = KINDS) -> dict[str, list[float]]:
+def curves(scores: Mapping[Place, float], kinds: Sequence[str] = POSTER_CORRUPTIONS) -> dict[str, list[float]]:
     """Scores by kind at severity 0, 1, ..., as far as they are known."""
     return {kind: _known([scores.get((kind, level) if level else CLEAN) for level in range(MAX_SEVERITY + 1)])
             for kind in kinds}  # fmt: skip
 
 
-def mean_curve(scores: Mapping[Place, float], kinds: Sequence[str] = KINDS) -> list[float]:
+def mean_curve(scores: Mapping[Place, float], kinds: Sequence[str] = POSTER_CORRUPTIONS) -> list[float]:
     """Mean score over the kinds at severity 0, 1, ..., as far as all of them are known."""
     return [float(np.mean(level)) for level in zip(*curves(scores, kinds).values())]
 

@@ -5,12 +5,12 @@ from .acr import Acr
 from .anomalyclip import AnomalyClip
 from .clip import Clip, ClipAc
 from .maeday import Maeday
-from .method import Fitted, Looks, Method, Resources
+from .method import Fitted, ImageBatch, Method, Resources
 from .ours import Ours
 from .rwda import Rwda
 from .winclip import WinClip
 
-__all__ = ["METHODS", "method_named", "Method", "Fitted", "Looks", "Resources"]
+__all__ = ["METHODS", "method_named", "Method", "Fitted", "ImageBatch", "Resources"]
 
 # In the order of the poster's table, by the name that is typed.
 METHODS: dict[str, type[Method]] = {

@@ -12,7 +12,7 @@ from ..detector import Inspection
 from ..errors import InputError
 from ..prompts import clean_product_name
 from . import auxiliary
-from .method import Looks, Method, inspections
+from .method import ImageBatch, Method, inspections
 from .smoothing import smoothed
 
 OUTPUT = 32  # width of the representation
@@ -65,9 +65,9 @@ class FittedNetwork:
     neutral: float
 
     @torch.no_grad()
-    def inspect(self, looks: Looks) -> list[Inspection]:
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
         """Scores the images against each other: with others beside it, an image may get another score."""
-        dense = looks.encoded.dense  # (N, rows, columns, d)
+        dense = batch.encoded.dense  # (N, rows, columns, d)
         if len(dense) >= LEAST:
             places = dense.flatten(1, 2).transpose(0, 1)  # (P, N, d): the images at one place are a batch
             distances = torch.cat([self.network(batches) for batches in places.split(PLACES_AT_ONCE)]).T  # (N, P)
@@ -75,7 +75,7 @@ class FittedNetwork:
             distances = self.network(dense.reshape(1, -1, dense.shape[-1])).view(len(dense), -1)
         maps = smoothed(distances.unflatten(1, dense.shape[1:3]), SIDE, SIGMA)  # (N, SIDE, SIDE)
         maps = maps / (maps + self.neutral)
-        return inspections(maps.flatten(1).amax(dim=1), maps, looks.sizes)
+        return inspections(maps.flatten(1).amax(dim=1), maps, batch.sizes)
 
 
 class Acr(Method):

@@ -11,7 +11,7 @@ from ..detector import Inspection
 from ..errors import InputError
 from ..prompts import clean_product_name
 from . import anomalyclip_checkpoint, auxiliary
-from .method import Fitted, Looks, Method, inspections, state_probability
+from .method import Fitted, ImageBatch, Method, inspections, state_probability
 from .smoothing import smoothed
 
 SCALE = 1 / 0.07  # inverse of the published temperature
@@ -32,10 +32,10 @@ class FittedObjectPrompts:
 
     states: torch.Tensor
 
-    def inspect(self, looks: Looks) -> list[Inspection]:
-        scores = state_probability(looks.encoded.image, self.states, SCALE)  # (N,)
-        maps = state_probability(looks.encoded.dense, self.states, SCALE)  # (N, rows, columns)
-        return inspections(scores, (smoothed(grid[None], SIDE, SIGMA)[0] for grid in maps), looks.sizes)
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+        scores = state_probability(batch.encoded.image, self.states, SCALE)  # (N,)
+        maps = state_probability(batch.encoded.dense, self.states, SCALE)  # (N, rows, columns)
+        return inspections(scores, (smoothed(grid[None], SIDE, SIGMA)[0] for grid in maps), batch.sizes)
 
 
 class AnomalyClip(Method):

@@ -17,7 +17,7 @@ from ..attention import attention_update, feed_forward
 from ..dense import VisionTransformerTower
 from ..detector import Inspection
 from ..errors import InputError
-from .method import Looks, inspections, state_probability
+from .method import ImageBatch, inspections, state_probability
 from .smoothing import smoothed
 
 SCALE = 1 / 0.07  # inverse of the published temperature
@@ -156,10 +156,10 @@ class FittedCheckpoint:
         self.side = round(self.visual.grid_size[0] * ENLARGED) * self.visual.patch_size[0]  # pixels
 
     @torch.no_grad()
-    def inspect(self, looks: Looks) -> list[Inspection]:
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
         """Encodes every image anew: the paper's are larger than the backbone's, and read out at four depths."""
-        scores, maps = zip(*(self._inspect(image) for image in looks.images))
-        return inspections(scores, maps, looks.sizes)
+        scores, maps = zip(*(self._inspect(image) for image in batch.images))
+        return inspections(scores, maps, batch.sizes)
 
     def _inspect(self, image) -> tuple[torch.Tensor, torch.Tensor]:
         """Score () and map (side, side) of one image."""

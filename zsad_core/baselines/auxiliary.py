@@ -1,9 +1,8 @@
 """Labelled images of other products, encoded once: what AnomalyCLIP and ACR learn on.
 
-A folder in the factory's layout (an `index.csv` of rendered pairs), or in one that `benchmark.datasets` reads.
+A folder in any layout that `zsad_core.datasets` reads, that of rendered pairs among them.
 """
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,8 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..benchmark.datasets import read_dataset
-from ..embedded.renders import RENDERED_NAMES
+from ..datasets import read_dataset
 from ..errors import InputError
 from ..images import read_image
 
@@ -111,31 +109,12 @@ def encoded(backbone, folder: Path) -> Auxiliary:
 def _labelled(folder: Path, most: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Product, image (H, W, 3) uint8 and mask (H, W) bool of at most so many images; a damaged one without a mask is
     passed over."""
-    if (folder / "index.csv").is_file():
-        for product, stem in _spread(_rendered(folder), most // 2):
-            intact, twin = (read_image(f"{stem}_{state}.jpg") for state in ("intact", "damaged"))
-            mask = read_image(f"{stem}_mask.png")[..., 0] > 127
-            yield product, intact, np.zeros_like(mask)
-            yield product, twin, mask
-        return
     samples = [(category.product, sample) for category in read_dataset(folder) for sample in category.samples]
     for product, sample in _spread(samples, most):
         image = read_image(sample.path)
         mask = sample.mask(image.shape[:2])
         if mask is not None:
             yield product, image, mask
-
-
-def _rendered(folder: Path) -> list[tuple[str, Path]]:
-    """Product and stem of the files of every pair in the factory's index."""
-    try:
-        with open(folder / "index.csv", newline="", encoding="utf-8") as file:
-            rows = [(row["product"], row.get("name"), row["pair"]) for row in csv.DictReader(file)]
-    except (KeyError, UnicodeDecodeError, csv.Error):
-        raise InputError(f"The index.csv in {folder.name!r} is not the factory's: give another folder.") from None
-    if not rows:
-        raise InputError(f"The index.csv in {folder.name!r} names no pairs: give another folder.")
-    return [(name or RENDERED_NAMES.get(family, family), folder / pair) for family, name, pair in rows]
 
 
 def _spread(items: Sequence, most: int) -> list:

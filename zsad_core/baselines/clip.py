@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from ..detector import Inspection
 from ..prompts import clean_product_name
-from .method import Looks, Method, inspections, state_probability
+from .method import ImageBatch, Method, inspections, state_probability
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,12 +17,12 @@ class FittedPrompts:
     states: torch.Tensor
     scale: float
 
-    def inspect(self, looks: Looks) -> list[Inspection]:
-        scores = state_probability(looks.encoded.image, self.states, self.scale)  # (N,)
-        maps = state_probability(looks.encoded.dense, self.states, self.scale)[:, None]  # (N, 1, rows, columns)
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+        scores = state_probability(batch.encoded.image, self.states, self.scale)  # (N,)
+        maps = state_probability(batch.encoded.dense, self.states, self.scale)[:, None]  # (N, 1, rows, columns)
         # As in our own method, so that maps differ by their prompts alone.
         maps = F.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)[:, 0]
-        return inspections(scores, maps, looks.sizes)
+        return inspections(scores, maps, batch.sizes)
 
 
 class ClipAc(Method):

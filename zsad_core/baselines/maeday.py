@@ -14,7 +14,7 @@ from PIL import Image
 from ..detector import Inspection
 from ..errors import InputError
 from ..prompts import clean_product_name
-from .method import Looks, Method, inspections
+from .method import ImageBatch, Method, inspections
 from .smoothing import smoothed
 
 MASKS = 32  # drawn once, the same for every image
@@ -31,13 +31,13 @@ class FittedAutoEncoder:
     model: Any
     noise: torch.Tensor
 
-    def inspect(self, looks: Looks) -> list[Inspection]:
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
         side = self.model.config.image_size
-        errors = torch.stack([self.errors(image) for image in looks.images])  # (N, S, S)
+        errors = torch.stack([self.errors(image) for image in batch.images])  # (N, S, S)
         # Neutral, 0.5, is an error of one variance of ImageNet's pixels: no better than a guess of their mean colour.
         maps = smoothed(errors, side, SIGMA)
         maps = maps / (1 + maps)
-        return inspections(maps.flatten(1).amax(dim=1), maps, looks.sizes)
+        return inspections(maps.flatten(1).amax(dim=1), maps, batch.sizes)
 
     @torch.no_grad()
     def errors(self, image: np.ndarray) -> torch.Tensor:

@@ -1,9 +1,9 @@
 """The one interface of every method of the poster's table, ours among them.
 
-    looks = Looks(backbone, images)                      # encoded once, when the first method asks
+    batch = ImageBatch(backbone, images)                      # encoded once, when the first method asks
     for method in METHODS.values():
         fitted = method(backbone).fit("metal nut")       # from the product's name
-        inspections = fitted.inspect(looks)              # list of Inspection, one an image
+        inspections = fitted.inspect(batch)              # list of Inspection, one an image
 
 Methods are compared on the same encoding, so what differs between them is what is said to it and how it is asked.
 """
@@ -26,7 +26,7 @@ from ..recipe import Recipe
 IMAGES_AT_ONCE = 8  # of which the windows are in memory together
 
 
-class Looks:
+class ImageBatch:
     """Images and what the backbone sees in them: each way of looking is computed once, when it is first asked for.
 
     Args:
@@ -103,7 +103,7 @@ def state_probability(vectors: torch.Tensor, states: torch.Tensor, scale: float)
 class Fitted(Protocol):
     """A method that knows its product."""
 
-    def inspect(self, looks: Looks) -> list[Inspection]:
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
         """Score in [0, 1] and map (H, W) float32 in [0, 1] of every image."""
 
 

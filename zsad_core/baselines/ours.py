@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..detector import Detector, Inspection
-from .method import Looks, Method
+from .method import ImageBatch, Method
 
 
 @dataclass(frozen=True, eq=False)
@@ -12,8 +12,8 @@ class FittedDetector:
 
     detector: Detector
 
-    def inspect(self, looks: Looks) -> list[Inspection]:
-        return self.detector.inspect_encoded(looks.encoded, looks.sizes)
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+        return self.detector.inspect_encoded(batch.encoded, batch.sizes)
 
 
 class Ours(Method):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ..detector import Detector, Inspection
-from .method import Looks, Method, inspections
+from .method import ImageBatch, Method, inspections
 
 
 @dataclass(frozen=True, eq=False)
@@ -12,10 +12,10 @@ class FittedRandomWords:
 
     detector: Detector
 
-    def inspect(self, looks: Looks) -> list[Inspection]:
-        scores = self.detector.classifier.probability(looks.encoded.image)  # (N,)
-        maps = self.detector.patch_probabilities(looks.encoded.dense)  # (N, rows, columns)
-        return inspections(scores, maps, looks.sizes)
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+        scores = self.detector.classifier.probability(batch.encoded.image)  # (N,)
+        maps = self.detector.patch_probabilities(batch.encoded.dense)  # (N, rows, columns)
+        return inspections(scores, maps, batch.sizes)
 
 
 class Rwda(Method):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from ..detector import Inspection
 from ..prompts import ABNORMAL_STATES, NORMAL_STATES, TEMPLATES, clean_product_name
-from .method import Looks, Method, inspections, state_probability
+from .method import ImageBatch, Method, inspections, state_probability
 
 SCALE = 1 / 0.07  # inverse of the published temperature
 # Of this project's abnormal states "broken {}" was added by AnomalyCLIP; WinCLIP has the other four.
@@ -39,14 +39,14 @@ class FittedEnsemble:
 
     states: torch.Tensor
 
-    def image_scores(self, looks: Looks) -> torch.Tensor:
+    def image_scores(self, batch: ImageBatch) -> torch.Tensor:
         """(N,) abnormal probability of the image vectors; asks for no windows."""
-        return state_probability(looks.encoded.image, self.states, SCALE)
+        return state_probability(batch.encoded.image, self.states, SCALE)
 
-    def inspect(self, looks: Looks) -> list[Inspection]:
-        scores = self.image_scores(looks)
-        windows = [(state_probability(vectors, self.states, SCALE), cover) for vectors, cover in looks.windows]
-        return inspections(scores, harmonic_map(scores, windows), looks.sizes)
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+        scores = self.image_scores(batch)
+        windows = [(state_probability(vectors, self.states, SCALE), cover) for vectors, cover in batch.windows]
+        return inspections(scores, harmonic_map(scores, windows), batch.sizes)
 
 
 class WinClip(Method):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zsad_core.errors import InputError
 
-KINDS = "none,brightness,contrast,blur,noise"
+DEFAULT_CORRUPTIONS = "none,brightness,contrast,blur,noise"
 METHODS = "ours,clip,clip-ac,winclip,rwda"
 PRESETS = ("quick", "standard", "poster-scale")
 AT_LEAST = 4  # good and damaged images, without which a category's AUROC says nothing
@@ -47,7 +47,13 @@ def _parse(arguments):
         "--data", nargs="+", required=True, metavar="DIR", help="folders in MVTec's, VisA's or AeBAD's layout"
     )
     data.add_argument("--categories", type=_names, metavar="A,B", help="names of their folders (default: all)")
-    data.add_argument("--corruptions", type=_names, default=_names(KINDS), metavar="A,B", help=f"default: {KINDS}")
+    data.add_argument(
+        "--corruptions",
+        type=_names,
+        default=_names(DEFAULT_CORRUPTIONS),
+        metavar="A,B",
+        help=f"default: {DEFAULT_CORRUPTIONS}",
+    )
     data.add_argument("--severity", type=int, default=3, metavar="N", help="of the tables, 1 to 5 (default: 3)")
     data.add_argument(
         "--severities", type=_severities, default=(), metavar="N-M", help="more of them, for robustness.png: 0-5"
@@ -114,16 +120,16 @@ def measure(options):
 
 def _corruptions(options):
     """The corruptions, and the severities from 1 to 5 of each but "none"."""
-    from zsad_core.corruptions import EXTRA_KINDS, KINDS
+    from zsad_core.corruptions import EXTRA_CORRUPTIONS, POSTER_CORRUPTIONS
 
-    known = ("none", *KINDS, *EXTRA_KINDS)
+    known = ("none", *POSTER_CORRUPTIONS, *EXTRA_CORRUPTIONS)
     _check("corruption", options.corruptions, known)
     return options.corruptions, sorted({options.severity, *options.severities} - {0})
 
 
 def _categories(folders, wanted):
     """The categories to be measured, and those with too few images: label -> how many they have."""
-    from zsad_core.benchmark.datasets import read_dataset
+    from zsad_core.datasets import read_dataset
 
     found = [category for folder in folders for category in read_dataset(folder)]
     if wanted:
@@ -167,7 +173,7 @@ def _plan(options):
     from zsad_core import Recipe, __version__
     from zsad_core.baselines import Resources
     from zsad_core.benchmark.work import ABLATIONS, ALL_METHODS, Plan, backbone_of
-    from zsad_core.cores import suit
+    from zsad_core.cores import set_threads_for
 
     methods = ("ours", *ABLATIONS) if options.ablation else options.methods
     _check("method", methods, ALL_METHODS)
@@ -176,7 +182,7 @@ def _plan(options):
     backbone = backbone_of(options.backbone, options.weights)
     if backbone.note:
         print(backbone.note, file=sys.stderr)
-    suit(backbone)
+    set_threads_for(backbone)
     reasons = {name: ALL_METHODS[name](backbone, resources).missing() for name in methods}
     missing = {name: reason for name, reason in reasons.items() if reason}
     runnable = tuple(name for name in methods if name not in missing)

@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 
 from zsad_core.backbone import load_backbone, random_backbone
-from zsad_core.benchmark.server import ROOT, process_memory, running_app
-from zsad_core.cores import suit
-from zsad_core.corruptions import EXTRA_KINDS, KINDS, MAX_SEVERITY, corrupt
+from zsad_core.benchmark.memory import process_memory
+from zsad_core.cores import set_threads_for
+from zsad_core.corruptions import EXTRA_CORRUPTIONS, MAX_SEVERITY, POSTER_CORRUPTIONS, corrupt
 from zsad_core.dense import VisionTransformerTower
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
@@ -33,6 +33,7 @@ from zsad_core.sweep import Sweep
 
 BACKBONES = ("embedded", "ViT-B-16-plus-240")
 PRODUCT = "metal nut"
+ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "assets" / "samples" / "metal-nut" / "damaged.jpg"  # 512 x 512 pixels
 BEARABLE = 60  # seconds; a training that would take longer is multiplied out from its first steps
 LITERAL_STEPS = 100  # of SGD on one word, as PromptStyler (Cho et al., ICCV 2023) takes
@@ -168,15 +169,17 @@ def measure(backbone, effort):
     places = Sweep(backbone, image).places
 
     def sweep():
-        for _, looks in Sweep(backbone, image):
-            detector.inspect_encoded(looks.encoded, looks.sizes)
+        for _, batch in Sweep(backbone, image):
+            detector.inspect_encoded(batch.encoded, batch.sizes)
 
     threads = torch.get_num_threads()
-    suit(backbone)
+    set_threads_for(backbone)
     try:
         together, single = in_turn(
             sweep,
-            lambda: [detector.inspect(corrupt(image, kind or KINDS[0], severity)) for kind, severity in places],
+            lambda: [
+                detector.inspect(corrupt(image, kind or POSTER_CORRUPTIONS[0], severity)) for kind, severity in places
+            ],
             turns=max(1, effort.turns // 2),
         )
     finally:
@@ -196,13 +199,6 @@ def _bare_image_vector(backbone, image):
     tower = backbone._image
     encoder = tower.visual if isinstance(tower, VisionTransformerTower) else tower
     encoder(backbone.preprocess([image]).to(backbone.device))
-
-
-def first_screen():
-    """Starts `python app.py` on the embedded backbone: seconds until the page answers, and its peak memory in bytes."""
-    started = time.perf_counter()
-    with running_app() as server:
-        return time.perf_counter() - started, server.memory("VmHWM")
 
 
 def peak_memory(code):
@@ -226,13 +222,6 @@ def report(names, effort):
         if effort.children:
             code = f"from zsad_core.benchmark import speed\nspeed.work(speed.open_backbone({name!r}))"
             columns[name]["peak memory, quick training and one inspection"] = _gigabytes(peak_memory(code))
-    if effort.children and "embedded" in names:
-        try:
-            seconds, memory = first_screen()
-            columns["embedded"]["first screen after `python app.py`"] = _seconds(seconds)
-            columns["embedded"]["peak memory, app up to its first screen"] = _gigabytes(memory)
-        except InputError as error:  # what was measured until here is kept
-            print(error, file=sys.stderr)
     labels = dict.fromkeys(label for cells in columns.values() for label in cells)
     heads = [name if name == "embedded" else f"{name} (random weights, same cost)" for name in names]
     lines = [
@@ -257,7 +246,7 @@ def corruption_lines(effort):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for kind in (*KINDS, *EXTRA_KINDS):
+        for kind in (*POSTER_CORRUPTIONS, *EXTRA_CORRUPTIONS):
             actions = [functools.partial(corrupt, image, kind, severity) for severity in severities]
             taken = in_turn(*actions, turns=effort.turns)
             lines.append(f"| {kind} | {' | '.join(_seconds(median(seconds)) for seconds in taken)} |")

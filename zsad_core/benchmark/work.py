@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from ..backbone import load_backbone
-from ..baselines import METHODS, Looks, Resources
+from ..baselines import METHODS, ImageBatch, Resources
 from ..corruptions import corrupt
+from ..datasets import Category
 from ..errors import InputError
 from ..images import read_image
 from .ablation import ABLATIONS
-from .datasets import Category
 from .metrics import PixelCounts, Truth, compared_size, image_metrics
 
 ALL_METHODS = {**METHODS, **ABLATIONS}
@@ -134,9 +134,9 @@ class Clock:
             self._inner[-1] += taken
 
 
-class TimedLooks(Looks):
-    """Looks whose windows are timed apart from the method that asks for them, and whose maps are made only as large
-    as they are compared."""
+class TimedImageBatch(ImageBatch):
+    """An image batch whose windows are timed apart from the method that asks for them, and whose maps are made only as
+    large as they are compared."""
 
     def __init__(self, backbone, images, clock):
         super().__init__(backbone, images)
@@ -146,7 +146,7 @@ class TimedLooks(Looks):
     @cached_property
     def windows(self):
         with self._clock("windows"):
-            return Looks.windows.func(self)
+            return ImageBatch.windows.func(self)
 
 
 class Bench:
@@ -197,15 +197,15 @@ class Bench:
 
     def _inspect(self, images, truths, runs, scores, pixels, failures, clock):
         """Scores one batch with every method and adds up what the metrics need."""
-        looks = TimedLooks(self.backbone, images, clock)
+        batch = TimedImageBatch(self.backbone, images, clock)
         with clock("encoding"):
-            looks.encoded  # noqa: B018 (computed here, so that no method is charged for it)
+            batch.encoded  # noqa: B018 (computed here, so that no method is charged for it)
         for name, seed in runs:
             if name in failures:
                 continue
             try:
                 with clock(name):
-                    inspections = self._fitted[name, seed].inspect(looks)
+                    inspections = self._fitted[name, seed].inspect(batch)
             except InputError as error:
                 failures[name] = str(error)
                 continue

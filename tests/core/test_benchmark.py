@@ -1,0 +1,287 @@
+"""`python -m zsad_core.benchmark` on small data sets and methods whose figures are known beforehand."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from benchmark_data import STAND_INS, mvtec
+from PIL import Image
+from tiny_clip import TINY
+
+from zsad_core.benchmark import work
+from zsad_core.benchmark.__main__ import main
+
+FILES = ("results.csv", "results.md", "robustness.png")
+
+
+@pytest.fixture(autouse=True)
+def stand_ins(tiny_backbone, monkeypatch):
+    monkeypatch.setattr(work, "backbone_of", lambda name, weights: tiny_backbone)
+    work.bench.cache_clear()
+    for name, method in STAND_INS.items():
+        monkeypatch.setitem(work.ALL_METHODS, name, method)
+
+
+@pytest.fixture
+def data(tmp_path):
+    return mvtec(tmp_path / "MVTec")
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def run(data, out, methods="seer,weigher", *arguments):
+    return main(["--data", str(data), "--out", str(out), "--methods", methods, *arguments])
+
+
+def rows(out):
+    with open(out / "results.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def cells(out, method):
+    """The row of a method in the first table."""
+    (line, *_) = [line for line in (out / "results.md").read_text().splitlines() if line.startswith(f"| {method} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")[1:]]
+
+
+def heads(out):
+    (line, *_) = [line for line in (out / "results.md").read_text().splitlines() if line.startswith("| method |")]
+    return [cell.strip() for cell in line.strip("|").split("|")[1:]]
+
+
+@pytest.fixture
+def done(monkeypatch):
+    """Names of the units that are computed from here on."""
+    done, compute = [], work.Bench.run
+    monkeypatch.setattr(work.Bench, "run", lambda self, unit: done.append(str(unit)) or compute(self, unit))
+    return done
+
+
+def test_the_table_says_who_is_right(data, out, capsys):
+    assert run(data, out) == 0
+    assert heads(out) == ["brightness", "contrast", "blur", "noise", "mean", "none"]
+    assert cells(out, "Seer")[-1] == "100.0"
+    assert (
+        cells(out, "Weigher")[-1] == "87.5"
+    )  # of 16 pairs, the damaged image of grey 90 is under the good 100 and 120
+    found = {(row["method"], row["category"], row["corruption"]): row for row in rows(out)}
+    assert len(found) == len(rows(out)) == 2 * 2 * 5
+    seen = found["seer", "metal_nut", "none"]
+    assert {seen[name] for name in ("image_auroc", "image_ap", "image_f1_max", "pixel_auroc")} == {"1.000000"}
+    assert float(seen["pro"]) > 0.99 and seen["images"] == "8"
+    assert found["weigher", "bottle", "none"]["pixel_auroc"] == "0.500000"
+    printed = capsys.readouterr()
+    assert printed.out.startswith((out / "results.md").read_text()) and "images/s" in printed.out
+    assert "10/10" in printed.err and "left" in printed.err
+    assert Image.open(out / "robustness.png").size[0] > 500
+
+
+def test_mean_and_spread_are_over_seeds(data, out):
+    assert run(data, out, "moody,seer", "--seeds", "2", "--corruptions", "none") == 0
+    assert cells(out, "Moody") == ["50.0 ± 70.7"] and cells(out, "Seer") == ["100.0"]
+    assert [row["seed"] for row in rows(out) if row["category"] == "bottle"] == ["0", "1", "0"]
+
+
+def test_the_report_says_how_it_came_about(data, out, tiny_backbone):
+    assert run(data, out, "seer", "--corruptions", "none,noise", "--severity", "2") == 0
+    report = (out / "results.md").read_text()
+    for fact in (tiny_backbone.name, tiny_backbone.fingerprint, "severity 2", "3 seeds, 0 to 2", "zsad_core", "torch"):
+        assert fact in report
+    assert re.search(r"Begun on \d{4}-\d\d-\d\d", report)
+    assert "| MVTec/bottle |" in report and "It is right." in report
+    poster = next(line for line in report.splitlines() if line.startswith("| Ours | 80.7 |"))
+    assert "87.6" in poster and "75.7" in poster
+    assert "published |" not in report  # this folder is no published test set, so nothing stands beside its figures
+
+
+def test_published_figures_stand_beside_a_whole_test_set(tmp_path, out, monkeypatch, tiny_backbone):
+    aebad = tmp_path / "AeBAD_S"
+    for domain in ("same", "background", "illumination", "view"):
+        drawn = mvtec(tmp_path / "drawn", products=(domain,)) / domain
+        for defect in ("good", "hole"):
+            (aebad / "test" / defect).mkdir(parents=True, exist_ok=True)
+            (drawn / "test" / defect).rename(aebad / "test" / defect / domain)
+    monkeypatch.setitem(work.ALL_METHODS, "clip", STAND_INS["seer"])
+    assert run(aebad, out, "clip", "--corruptions", "none") == 0
+    assert cells(out, "Seer, published") == ["53.1"]
+    assert "difference |" not in (out / "results.md").read_text()  # another backbone than the literature's
+    monkeypatch.setattr(tiny_backbone, "name", "ViT-B-16-plus-240")
+    assert run(aebad, tmp_path / "again", "clip", "--corruptions", "none") == 0
+    assert cells(tmp_path / "again", "Seer, difference") == ["+46.9"]
+
+
+def test_doing_harm_is_told(data, out, monkeypatch):
+    monkeypatch.setitem(work.ALL_METHODS, "ours", STAND_INS["weigher"])
+    monkeypatch.setitem(work.ALL_METHODS, "winclip", STAND_INS["seer"])
+    assert run(data, out, "ours,winclip", "--corruptions", "none") == 0
+    report = (out / "results.md").read_text()
+    assert "falls under it on: MVTec/bottle, none; MVTec/metal_nut, none" in report
+    assert "| MVTec/bottle | 87.5 | 100.0 | -12.5 |" in report
+
+
+def test_what_cannot_be_used_is_named_and_the_rest_goes_on(data, out):
+    (data / "bottle/test/good/000.png").write_bytes(b"no picture")
+    (data / "bottle/test/good/009.png").write_bytes((data / "bottle/test/good/002.png").read_bytes())
+    (data / "bottle/test/good/010.png").write_bytes((data / "bottle/test/good/002.png").read_bytes()[:200])
+    (data / "metal_nut/ground_truth/hole/001_mask.png").write_bytes(b"")
+    assert run(data, out, "seer,picky,absent", "--corruptions", "none,noise") == 0
+    report = (out / "results.md").read_text()
+    assert report.count("MVTec/bottle, good/000.png: '000.png' is not an image") == 1
+    assert "MVTec/bottle, good/010.png: '010.png' is damaged" in report
+    assert "MVTec/metal_nut, hole/001.png (mask): '001_mask.png' is empty" in report
+    assert "Picky on MVTec/bottle none 0: Bottles are beneath me" in report
+    assert cells(out, "Absent")[0] == "not run: Absent needs a crystal ball: buy one."
+    images = {(row["method"], row["category"]): row["images"] for row in rows(out)}
+    assert images == {("seer", "bottle"): "8", ("seer", "metal_nut"): "8", ("picky", "metal_nut"): "8"}
+
+
+def test_an_image_that_visa_names_and_nobody_has_is_named(data, out):
+    rows = [f"bottle,test,{'normal' if path.parent.name == 'good' else 'anomaly'},{path.relative_to(data)},"
+            for path in sorted(data.glob("bottle/test/*/*"))]  # fmt: skip
+    (data / "split_csv").mkdir()
+    (data / "split_csv/1cls.csv").write_text("\n".join(["object,split,label,image,mask", *rows]))
+    (data / "bottle/test/hole/003.png").unlink()
+    assert run(data, out, "seer", "--corruptions", "none") == 0
+    assert "MVTec/bottle, hole/003.png: There is no file '003.png'" in (out / "results.md").read_text()
+    assert cells(out, "Seer") == ["100.0"]
+
+
+def test_a_category_of_a_few_images_is_left_out(tmp_path, out, capsys):
+    few = mvtec(tmp_path / "few", products=("pill",), good=(90, 100))
+    assert run(few, out, "seer") == 1
+    assert "No category has 4 good and 4 damaged images" in capsys.readouterr().err
+    enough = mvtec(tmp_path / "enough", products=("bottle",))
+    assert main(["--data", str(few), str(enough), "--methods", "seer", "--corruptions", "none", "--out", str(out)]) == 0
+    assert "few/pill: 2 good and 4 damaged images" in (out / "results.md").read_text()
+    assert {row["dataset"] for row in rows(out)} == {"enough"}
+
+
+def test_every_severity_is_drawn_and_the_table_keeps_its_own(data, out):
+    arguments = ("--categories", "bottle", "--corruptions", "none,contrast", "--severities", "0-5", "--severity", "5")
+    assert run(data, out, "seer", *arguments) == 0
+    assert [row["severity"] for row in rows(out)] == list("012345")
+    assert heads(out) == ["contrast", "mean", "none"]
+
+
+class TestStopped:
+    """A run that was killed goes on where it was."""
+
+    METHODS = "clip-ac,rwda"
+    ARGUMENTS = ("--seeds", "2", "--corruptions", "none,noise", "--preset", "quick")
+
+    # The third unit's file is written but not yet in its place when the process is killed (the first is settings.json).
+    SCRIPT = """
+import os, signal, sys
+from zsad_core.backbone import random_backbone
+from zsad_core.benchmark import results, work
+from zsad_core.benchmark.__main__ import main
+tiny, written, replace = random_backbone({tiny}), [], os.replace
+def replace_or_die(part, path):
+    written.append(path)
+    if len(written) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(part, path)
+results.os.replace, work.backbone_of = replace_or_die, lambda name, weights: tiny
+main(sys.argv[1:])
+"""
+
+    @pytest.mark.slow
+    def test_nothing_is_computed_twice_and_the_files_are_the_same(self, data, out, tmp_path, done):
+        assert run(data, tmp_path / "whole", self.METHODS, *self.ARGUMENTS) == 0
+        units, done[:] = list(done), []
+        command = ["--data", str(data), "--out", str(out), "--methods", self.METHODS, *self.ARGUMENTS]
+        script = self.SCRIPT.format(tiny=TINY)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(work.__file__).parents[2])}
+        killed = subprocess.run([sys.executable, "-c", script, *command], env=environment, stderr=subprocess.DEVNULL)
+        assert killed.returncode == -signal.SIGKILL and not (out / "results.csv").exists()
+        assert len(units) == 4 and run(data, out, self.METHODS, *self.ARGUMENTS) == 0
+        assert done == units[2:]
+        for name in FILES:
+            assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+    def test_a_finished_run_is_not_touched(self, data, out, done):
+        assert run(data, out, "seer", "--corruptions", "none") == 0
+        before = {name: (out / name).read_bytes() for name in (*FILES, "speed.md")}
+        done.clear()
+        assert run(data, out, "seer", "--corruptions", "none") == 0
+        assert done == [] and before == {name: (out / name).read_bytes() for name in before}
+
+    @pytest.mark.parametrize(
+        ("changed", "reason"),
+        [
+            (("--severity", "4"), "another setting of severities: [3] then, [4] now"),
+            (("--methods", "weigher"), 'another setting of methods: ["seer"] then, ["weigher"] now'),
+            (("--seeds", "9"), "another setting of seeds: 3 then, 9 now"),
+            (("--categories", "bottle"), "another setting of data"),
+        ],
+    )
+    def test_other_settings_are_refused(self, data, out, changed, reason, capsys):
+        arguments = ["--data", str(data), "--out", str(out), "--methods", "seer", "--corruptions", "none"]
+        assert main(arguments) == 0
+        before = (out / "results.csv").read_bytes()
+        capsys.readouterr()
+        assert main([*arguments, *changed]) == 1
+        told = capsys.readouterr()
+        assert reason in told.err and len(told.err.splitlines()) == 1
+        assert (out / "results.csv").read_bytes() == before
+
+    def test_other_images_are_refused(self, data, out, capsys):
+        assert run(data, out, "seer", "--corruptions", "none") == 0
+        (data / "bottle/test/good/000.png").rename(data / "bottle/test/good/017.png")
+        assert run(data, out, "seer", "--corruptions", "none") == 1
+        assert "another setting of data" in capsys.readouterr().err
+
+
+def test_noise_hangs_on_the_image_and_not_on_its_neighbours(tmp_path, monkeypatch):
+    noisy, corrupt = [], work.corrupt
+
+    def recorded(*arguments, **options):
+        noisy.append(corrupt(*arguments, **options))
+        return noisy[-1]
+
+    monkeypatch.setattr(work, "corrupt", recorded)
+    data = mvtec(tmp_path / "MVTec", products=("bottle",), good=(90, 91, 92, 93, 94))
+    for number in range(2):
+        assert run(data, tmp_path / str(number), "seer", "--corruptions", "noise") == 0
+        (data / "bottle/test/good/000.png").unlink(missing_ok=True)
+    whole, fewer = ({image.tobytes() for image in part} for part in (noisy[:9], noisy[9:]))
+    assert len(whole) == 9 and len(fewer) == 8 and fewer < whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--methods", "clairvoyance"), "There is no method 'clairvoyance': choose from clip, clip-ac"),
+        (("--methods", "absent"), "No method can run. Absent needs a crystal ball"),
+        (("--corruptions", "none,fog"), "There is no corruption 'fog': choose from none, brightness"),
+        (("--categories", "screw"), "There is no category 'screw': choose from bottle, metal_nut"),
+        (("--data", "nowhere"), "There is no folder 'nowhere'"),
+    ],
+)
+def test_what_is_not_there_gets_a_sentence(arguments, reason, data, out, capsys):
+    assert run(data, out, "seer", *arguments) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(reason) and len(told.splitlines()) == 1
+
+
+def test_the_same_folder_twice_is_refused(data, out, capsys):
+    assert main(["--data", str(data), str(data), "--methods", "seer", "--out", str(out)]) == 1
+    assert "'MVTec/bottle' is in the data twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--severity", "6"], ["--seeds", "0"], ["--severities", "0-9"], ["--methods", ","], ["--scheduler", "x"]],
+)
+def test_wrong_usage_exits_with_2(arguments, data, out):
+    with pytest.raises(SystemExit) as stop:
+        run(data, out, "seer", *arguments)
+    assert stop.value.code == 2

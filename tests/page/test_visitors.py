@@ -1,0 +1,123 @@
+"""Visitors side by side: each is told what they would be told alone, and whoever leaves takes nothing along."""
+
+import re
+import threading
+import weakref
+
+import pytest
+from gradio_client import Client
+from playwright.sync_api import expect
+from serving import file_input
+
+import page.inspection
+import zsad_core.detector
+from page.load import visitors
+from page.load.hostile import LARGEST, is_sentence, leave_while_training
+from zsad_core.detector import Detector
+
+SMALL = {"steps": 2, "prompts": 4}
+LIMIT = 60  # seconds; only a failure takes so long
+
+
+@pytest.fixture
+def ending(monkeypatch):
+    """Waits for the end of the training that was begun, and gives how many steps it took, and had planned."""
+    ended, steps = threading.Event(), [(0, 0)]
+
+    class Watched(zsad_core.detector.Training):
+        def _run(self):
+            try:
+                for progress in super()._run():
+                    if progress.phase == "prompts":
+                        steps.append((progress.step, progress.steps))
+                    yield progress
+            finally:  # also where it is closed on the way
+                ended.set()
+
+    monkeypatch.setattr(Detector, "training", Watched)
+
+    def wait():
+        assert ended.wait(LIMIT), "it still trains"
+        return steps[-1]
+
+    return wait
+
+
+@pytest.fixture
+def forgotten(monkeypatch):
+    """An event: no photo of any visitor is kept any more."""
+    gone = threading.Event()
+
+    class Watched(page.inspection.Photo):
+        def __init__(self, *values):
+            super().__init__(*values)
+            weakref.finalize(self, gone.set)
+
+    monkeypatch.setattr(page.inspection, "Photo", Watched)
+    return gone
+
+
+@pytest.mark.slow
+def test_eight_at_once_and_a_hostile_one_among_them(address):
+    measured = visitors.load(address, visitors=8, trainings=1, inspections=2, **SMALL)
+    assert measured.strangers == [] and measured.faults == []
+    told = [visit.told for visit in measured.together]
+    assert [visit[0][0] for visit in told] == list(visitors.PRODUCTS[:7])
+    assert len({scores for visit in told for scores in visit[1:]}) == 14  # nobody was given another's
+
+
+@pytest.mark.slow
+def test_a_quick_training_does_not_wait_for_the_end_of_long_ones(address):
+    """There are more of those than cores."""
+    others = [Client(address, verbose=False) for _ in range(3)]
+    jobs = [other.submit(**LARGEST, api_name="/train") for other in others]
+    try:
+        for job in jobs:
+            next(iter(job))  # it has begun
+        assert Client(address, verbose=False).predict("gear", **SMALL, api_name="/train")[0]["product"] == "gear"
+        assert not any(job.done() for job in jobs)
+    finally:
+        for job in jobs:
+            job.cancel()
+
+
+@pytest.mark.slow
+def test_a_client_that_hangs_up_ends_its_training(address, ending):
+    leave_while_training(address)
+    step, steps = ending()
+    assert step < steps == 1000
+
+
+@pytest.mark.slow
+def test_a_closed_tab_ends_its_training_and_its_photo_is_forgotten(address, browser, photo, ending, forgotten):
+    tab = browser.new_page()
+    tab.goto(address)
+    file_input(tab, "upload").set_input_files(photo)
+    expect(tab.locator("#clean .pixels")).to_have_attribute("alt", "Clean: your photo")
+    tab.locator("#preset label", has_text="poster-scale").click()
+    tab.locator("#train").click()
+    expect(tab.locator("#live .status")).to_contain_text(re.compile(r"step [1-9]\d* of 100"))
+    assert not forgotten.is_set()
+    tab.close()
+    step, steps = ending()
+    assert 0 < step < steps == 100
+    assert forgotten.wait(LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("The severity 99 of blur is not possible: give a whole number from 0 to 5.", True),
+        ("", False),
+        ("None", False),
+        ("Traceback (most recent call last): File api.py, line 3.", False),
+        ("Something went wrong in the program, and its log says what.", False),
+    ],
+)
+def test_what_counts_as_a_sentence(answer, verdict):
+    assert is_sentence(answer) == verdict
+
+
+def test_a_part_that_does_not_exist_gets_a_sentence(capsys):
+    assert visitors.main(["--parts", "load,speed"]) == 1
+    assert "no part 'speed'" in capsys.readouterr().err
