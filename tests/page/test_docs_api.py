@@ -1,4 +1,4 @@
-"""The README's examples for the endpoints, run as printed, with Python and with curl."""
+"""The examples of docs/api.md, run as printed, with Python and with curl."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from zsad_core.detector import Detector
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTION = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## API\n")[1].split("\n## ")[0]
+SECTION = (ROOT / "docs/api.md").read_text(encoding="utf-8").split("\n## Endpoints\n")[1].split("\n## ")[0]
 EXAMPLES = {
     name: dict(re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL))
     for name, text in re.findall(r"^\*\*`/(\w+)`\*\*(.*?)(?=^\*\*|\Z)", SECTION, flags=re.MULTILINE | re.DOTALL)
