@@ -1,5 +1,6 @@
 """The view About: the method in one picture, what the numbers mean, limits, licences, citation."""
 
+from page.scale import score_scale
 from zsad_core.backbone import Backbone
 
 METHOD = """<svg class="method" viewBox="0 0 1160 250" role="img" aria-labelledby="method-title">
@@ -40,8 +41,7 @@ def about(backbone: Backbone) -> str:
     """The view as HTML."""
     return f"""<article class="about">{METHOD}
 <div class="columns"><section><h2>What the numbers mean</h2>
-<p class="scale wide"><i></i><span>0 normal</span><span>0.5 neutral</span>
-<span>1 abnormal</span></p>
+{score_scale()}
 <p><b>Score</b>: one tenth the network’s answer to the whole image, nine tenths the hottest seventh of the map. It is
 scaled so that rendered products, intact and damaged, part at 0.5. It is no rate of defects, and its threshold is not
 tuned to your product.</p>

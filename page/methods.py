@@ -4,13 +4,14 @@ from html import escape
 
 import gradio as gr
 
+from page.selection import OURS
 from page.shared import SharedState
 
 
 def method_switch(shared: SharedState) -> gr.Radio:
     """A switch between the methods that can run here; its value is a method's name."""
     choices = [(method.title, name) for name, method in shared.methods.items() if not shared.missing[name]]
-    return gr.Radio(choices, value="ours", show_label=False, label="Method", elem_id="method", elem_classes="segments")
+    return gr.Radio(choices, value=OURS, show_label=False, label="Method", elem_id="method", elem_classes="segments")
 
 
 def about_methods(shared: SharedState, anchor: str) -> str:
