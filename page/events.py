@@ -12,5 +12,5 @@ def event_field(event: gr.EventData, name: str) -> str:
     except (AttributeError, TypeError):  # no such field; no fields at all
         value = None
     if not isinstance(value, str):
-        raise InputError(f"The page asked for something and did not say which {name}: reload it and try again.")
+        raise InputError(f"The page did not say which {name} it means: reload it and try again.")
     return value

@@ -111,7 +111,9 @@ class InspectView:
                         "Your photo", file_types=["image"], size="sm", elem_id="upload", min_width=90
                     )
                     webcam_button = gr.Button("Webcam", size="sm", elem_id="webcam-button", min_width=80)
-                gr.HTML(f"or paste or drop one. Sliders act on at most {LONGEST} pixels a side.", elem_classes="hint")
+                gr.HTML(
+                    f"Or paste or drop one. Large photos are reduced to {LONGEST} pixels a side.", elem_classes="hint"
+                )
         webcam = gr.Image(sources=["webcam"], type="numpy", label="Webcam", elem_id="webcam", height=360, buttons=[])
 
         # The file to download changes together with the choice, so that a quick visitor does not get the old one.

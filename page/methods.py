@@ -25,7 +25,7 @@ def about_methods(shared: SharedState, anchor: str) -> str:
  title="About the methods">?</button>
 <div popover id="{anchor}" class="methods" role="dialog" tabindex="0" aria-label="About the methods">
 <h3>The methods</h3>
-<p>Each reads the same image, encoded once by the same backbone; what differs is what is said to it.</p>
+<p>All methods get the same image, encoded once by the same backbone. They differ in what they compare it with.</p>
 <dl>{entries}</dl></div>"""
 
 

@@ -86,13 +86,13 @@ class RobustnessView:
                 chart = gr.HTML(self.chart(start, by.value, OURS), elem_id="sweep-chart")
             with gr.Column(elem_classes="sheet", min_width=320):
                 gr.HTML(
-                    f"<h2>Maps <small>press one: Inspect shows it large</small></h2>{score_scale()}",
+                    f"<h2>Maps <small>press one to see it large in Inspect</small></h2>{score_scale()}",
                     elem_classes="heading key",
                 )
                 grid = gr.HTML(self.grid(start, OURS), elem_id="grid", js_on_load=_on_press("button[data-kind]"))
         with gr.Column(elem_classes="sheet compare"):
             gr.HTML(
-                f"<h2>Methods <small>the same image through each; press one for its chart and maps</small></h2>"
+                f"<h2>Methods <small>the same image, scored by each; press one for its chart and maps</small></h2>"
                 f"{about_methods(shared, 'methods-compared')}",
                 elem_classes="heading",
             )
@@ -202,7 +202,7 @@ class RobustnessView:
             for kind in POSTER_CORRUPTIONS
         )
         title = self.shared.methods[method].title
-        note = f"<p>{title}’s maps take many passes: Run makes them.</p>" if scores and not maps else ""
+        note = f"<p>{title} needs many passes for its maps: press Run to make them.</p>" if scores and not maps else ""
         return f"""<div class="cells" style="--ratio: {swept.ratio:.4f}">
 <span>{escape(title)}</span>{heads}{rows}</div>{note}"""
 
@@ -248,7 +248,7 @@ class RobustnessView:
     def _card(self, name: str, seen, selection: Selection) -> str:
         title = escape(self.shared.methods[name].title)
         if seen is None:
-            return f'<div class="asked" aria-busy="true"><b>{title}</b><span>looking …</span></div>'
+            return f'<div class="asked" aria-busy="true"><b>{title}</b><span>scoring …</span></div>'
         tags = "clean", selection.corruptions or "not corrupted yet"
         pictures = "".join(
             f'<span class="seen"><span class="thumb">'

@@ -106,13 +106,13 @@ def read_link(query: str, shared: SharedState) -> tuple[Link, list[str]]:
 
 def _whole(name: str, given: str, greatest: int) -> int:
     if not re.fullmatch("[0-9]{1,10}", given) or int(given) > greatest:
-        raise InputError(f"In the link, {name} is {given!r:.40} and should be a whole number from 0 to {greatest}.")
+        raise InputError(f"In the link, {name} is {given!r:.40}; it must be a whole number from 0 to {greatest}.")
     return int(given)
 
 
 def _one_of(name: str, given: str, choices: Container[str]) -> str:
     if given not in choices:
-        raise InputError(f"In the link, {name} is {given!r:.40}, and there is none of that name here.")
+        raise InputError(f"In the link, {name} is {given!r:.40}, which is not available here.")
     return given
 
 
@@ -126,8 +126,9 @@ def recipe_values(recipe: Recipe) -> tuple[str, dict[str, object]]:
     for name, preset in PRESETS.items():
         if recipe_from(name, **wanted) == recipe:
             return name, dict(wanted.items() - _said(preset).items())
-    raise InputError("This detector was trained by a recipe that the page has no fields for: share its file instead, "
-                     "which Download gives.")  # fmt: skip
+    raise InputError(
+        "The page has no fields for the recipe of this detector: press Download and share its file instead."
+    )
 
 
 def _said(recipe: Recipe) -> dict[str, object]:
@@ -144,7 +145,7 @@ class ShareView:
         self.buttons = gr.HTML(
             "",
             html_template="""<div><span role="status"></span>
-<button type="button" data-do="link" title="Product, recipe, sliders and sample, without the image">Copy link</button>
+<button type="button" data-do="link" title="Product, recipe, sliders and sample, without your photo">Copy link</button>
 <button type="button" data-do="report" title="1600 x 900 pixels, for a slide">Report picture</button></div>""",
             elem_id="share",
             js_on_load="""const say = (words) => {

@@ -67,11 +67,12 @@ watch('value', () => {
         return f"{_note(selection)}{''.join(columns)}{self._aid()}"
 
     def _aid(self) -> str:
-        return f"""<p class="aid"><b>Cosines.</b> Image and text vectors keep a distance, so none comes near 1: compare
-<span class="normal">● normal</span> with <span class="abnormal">▲ abnormal</span>. The score itself is the
-FNN’s, which learned from the prompts and has heard no plain sentence. <b>Learned words</b> are free vectors and need
-not mean anything. Each is shown as the nearest of {self.explainer.words:,} real words with the cosine between them:
-1 is that very word, and a random vector comes to {self.explainer.chance:.2f}.</p>"""
+        return f"""<p class="aid"><b>Cosines.</b> Image vectors always lie far from text vectors, so no cosine comes
+near 1. What counts is which is higher, <span class="normal">● normal</span> or
+<span class="abnormal">▲ abnormal</span>. The score itself comes from the FNN, which learned from the prompts and never
+saw a plain sentence. <b>Learned words</b> are free vectors and need not mean anything. Each is shown as the nearest of
+{self.explainer.words:,} real words, with the cosine to it: 1 would be that very word, and a random vector reaches
+{self.explainer.chance:.2f}.</p>"""
 
 
 def _note(selection: Selection) -> str:
