@@ -1,13 +1,14 @@
 """The view About: the method in one picture, what the numbers mean, limits, licences, citation."""
 
+from page.scale import score_scale
 from zsad_core.backbone import Backbone
 
 METHOD = """<svg class="method" viewBox="0 0 1160 250" role="img" aria-labelledby="method-title">
 <title id="method-title">Prompts of learnable and frozen words go through the text encoder; a feed-forward network
-learns normal from abnormal on their text vectors and is then applied to image vectors.</title>
+learns to tell normal from abnormal on their text vectors and is then applied to image vectors.</title>
 <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
 <path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>
-<text class="step" x="1" y="18">1  Words, and no image</text>
+<text class="step" x="1" y="18">1  Train on words, without any image</text>
 <g class="words"><rect class="diversity" x="1" y="32" width="134" height="34"/><text x="68" y="54">diversity</text>
 <rect class="distribution" x="143" y="32" width="134" height="34"/><text x="210" y="54">distribution</text>
 <rect class="frozen normal" x="285" y="32" width="166" height="34"/><text x="368" y="54">metal nut.</text>
@@ -26,7 +27,7 @@ learns normal from abnormal on their text vectors and is then applied to image v
 <path class="arrow" d="M840 70H894"/><text class="note" x="866" y="60" text-anchor="middle">trains</text>
 <g class="box strong"><rect x="900" y="40" width="112" height="200"/><text x="956" y="138">FNN</text>
 <text class="small" x="956" y="158">used for both</text></g>
-<text class="step" x="1" y="168">2  Images, clean or corrupted</text>
+<text class="step" x="1" y="168">2  Score images, clean or corrupted</text>
 <g class="photo"><rect x="326" y="180" width="84" height="60"/><path d="M326 224l26-22 20 14 16-12 22 20v16h-84z"/></g>
 <path class="arrow" d="M418 210H506"/><g class="box"><rect x="512" y="180" width="130" height="60"/>
 <text x="577" y="206">Image encoder</text><text class="small" x="577" y="226">CLIP, frozen</text></g>
@@ -40,29 +41,30 @@ def about(backbone: Backbone) -> str:
     """The view as HTML."""
     return f"""<article class="about">{METHOD}
 <div class="columns"><section><h2>What the numbers mean</h2>
-<p class="scale wide"><i></i><span>0 normal</span><span>0.5 neutral</span>
-<span>1 abnormal</span></p>
-<p><b>Score</b>: one tenth the network’s answer to the whole image, nine tenths the hottest seventh of the map. It is
-scaled so that rendered products, intact and damaged, part at 0.5. It is no rate of defects, and its threshold is not
-tuned to your product.</p>
-<p><b>Map</b>: the same network, asked at every place of the image. One fixed colour scale for all images, never
-stretched, and clear under 0.5: a normal image stays as it is.</p>
-<p><b>Mean |cos|</b>: how alike the diversity words’ prompts are: 1 all the same, 0 all different.</p>
-<p><b>Held-back sentences</b>: the share told apart of sentences whose state words and templates training never saw: the
-honest health of a detector, known without any image.</p>
-<p><b>Severity</b>: 1 to 5 as ImageNet-C defines it, 0 leaves the image as it is.</p></section>
+{score_scale()}
+<p><b>Score</b>: one tenth is the network’s answer for the whole image, nine tenths come from the hottest seventh of the
+map. It is scaled so that 0.5 lies between intact and damaged products in our rendered images. It is not a defect rate,
+and 0.5 is not tuned to your product.</p>
+<p><b>Map</b>: the same network, applied at every place in the image. All images share one fixed colour scale. Below 0.5
+it is clear, so a normal image looks unchanged.</p>
+<p><b>Mean |cos|</b>: how alike the prompts of the diversity words are. 1 means all the same, 0 all different.</p>
+<p><b>Held-back sentences</b>: sentences with words and templates that training never saw. The share that the detector
+gets right shows how good it is, without any image.</p>
+<p><b>Severity</b>: 1 to 5 as in ImageNet-C; 0 leaves the image unchanged.</p></section>
 <section><h2>Limits</h2>
-<p>The text encoder reads English. It knows what it has met: rare products, and defects that only a drawing or a count
-would reveal, are beyond it. Threads, prints and natural cracks of an intact product may look like damage.</p>
-<p>This page runs on <b>{backbone.name}</b>, which reads an image as {backbone.image_size} × {backbone.image_size}
-pixels: what is smaller than a few of those is not seen. Nothing here is fit to decide on safety.</p>
-<p>Photos and detectors stay in this server’s memory and temporary files, and are deleted within about two hours of the
-visit.</p>
-<h2>Licences</h2><p>Program, embedded backbone and sample images, renders of our own: MIT. The embedded backbone stands
-on EfficientNet-Lite2 (Apache-2.0) and on CLIP’s list of word pieces (MIT). Public CLIP weights have their own.</p>
+<p>The text encoder reads English and knows only what it was trained on. It fails on rare products, and on defects that
+only a drawing or a count would reveal. Threads, prints and natural cracks of an intact product may look like
+damage.</p>
+<p>This page runs on <b>{backbone.name}</b>, which sees each image at {backbone.image_size} × {backbone.image_size}
+pixels and misses what is smaller than a few of them. Do not rely on it where safety is at stake.</p>
+<p>Your photos and detectors stay in this server’s memory and temporary files. They are deleted within about two hours
+of your visit.</p>
+<h2>Licences</h2><p>The program, the embedded backbone and the sample images, which we rendered, are under MIT. The
+embedded backbone builds on EfficientNet-Lite2 (Apache-2.0) and on CLIP’s list of word pieces (MIT). Public CLIP weights
+have licences of their own.</p>
 </section>
 <section><h2>Source and citation</h2>
-<p>A working version of the poster; where it is silent, the reading is ours.</p>
+<p>This page makes the poster’s method work. Where the poster gives no details, the choices are ours.</p>
 <pre tabindex="0">@misc{{gao-zsad,
   title  = {{Towards Better Zero-Shot Anomaly
             Detection under Distribution

@@ -15,6 +15,7 @@ from gradio.utils import get_upload_folder
 from page.api import in_plain_words
 from page.batch_report import Result, detector_line, drop_label, nothing_yet, report, resting, status, threshold_panel
 from page.inspection import AT_ONCE, TOGETHER, InspectView
+from page.selection import Selection, takes_selection
 from page.shared import SharedState, read_photo
 from page.training import Runs
 from page.words import in_words
@@ -51,7 +52,7 @@ class BatchView:
     """Builds the view inside the current layout, and wires it; `inspect` has the detectors to choose from."""
 
     def __init__(self, shared: SharedState, runs: Runs, inspect: InspectView):
-        self.shared, self.runs, self.inspect = shared, runs, inspect
+        self.shared, self.runs = shared, runs
         result, calibration = gr.State(None), gr.State(None)
         with gr.Row(elem_classes="board many"):
             with gr.Column(elem_classes="sheet", scale=0, min_width=396):
@@ -90,13 +91,13 @@ class BatchView:
 
         inspect.detector.change(None, inspect.detector, detector, js="(key) => key", api_visibility="private")
         buttons = [upload, again, samples, good, neutral, stop]
-        chosen = [inspect.detector, inspect.own, calibration, result]
+        given = [calibration, result, *inspect.chosen]
         drawn = [progress, shown, threshold, result, table, overlays]
         calibrated = [progress, shown, threshold, calibration, table]
         for triggers, run, inputs, outputs in (
-            ([upload.upload, again.click], self.score, [upload, *chosen], drawn),
-            ([samples.click], self.score_samples, chosen, drawn),
-            ([good.upload], self.calibrate, [good, inspect.detector, inspect.own, result], calibrated),
+            ([upload.upload, again.click], self.score, [upload, *given], drawn),
+            ([samples.click], self.score_samples, given, drawn),
+            ([good.upload], self.calibrate, [good, result, *inspect.chosen], calibrated),
         ):
             running = gr.on(triggers, self.begin, None, buttons, **AT_ONCE).then(
                 run, inputs, outputs, api_visibility="private", **SCORING_MANY
@@ -116,22 +117,24 @@ class BatchView:
         return gr.update(interactive=False)
 
     @in_words
-    def score(self, request: gr.Request, paths, key, own, calibration, before):
+    @takes_selection
+    def score(self, request: gr.Request, paths, calibration, before, selection: Selection):
         """Scores what was uploaded last."""
         images = ImageFiles(paths or (), read_photo)
-        yield from self._score(request, images, key, own, calibration, before)
+        yield from self._score(request, images, calibration, before, selection)
 
     @in_words
-    def score_samples(self, request: gr.Request, key, own, calibration, before):
+    @takes_selection
+    def score_samples(self, request: gr.Request, calibration, before, selection: Selection):
         """Scores the samples that come with the page, which are of many products."""
         names = (sample.name.split("/") for sample in self.shared.samples.values())
         entries = [Entry(f"{state}/{product}.jpg", state == "damaged") for product, state in names]
         images = [(entry, sample.pixels) for entry, sample in zip(entries, self.shared.samples.values(), strict=True)]
-        yield from self._score(request, images, key, own, calibration, before)
+        yield from self._score(request, images, calibration, before, selection)
 
-    def _score(self, request: gr.Request, images, key, own, calibration, before: Result | None):
+    def _score(self, request: gr.Request, images, calibration, before: Result | None, selection: Selection):
         """Scores images, drawing some three pictures a second, and gives the result at last."""
-        detector = self.inspect.chosen_detector(key, own)
+        detector, key = selection.detector, selection.key
         threshold = _threshold(calibration, key)
         with new_file("overlays.zip") as path:
             scoring, drawn = BatchScoring(detector, images, path), 0.0
@@ -153,13 +156,14 @@ class BatchView:
         )
 
     @in_words
-    def calibrate(self, request: gr.Request, paths, key, own, result: Result | None):
+    @takes_selection
+    def calibrate(self, request: gr.Request, paths, result: Result | None, selection: Selection):
         """Scores the visitor's own normal images, and draws the result anew over the threshold that they give."""
-        scoring = BatchScoring(self.inspect.chosen_detector(key, own), ImageFiles(paths or (), read_photo))
+        scoring = BatchScoring(selection.detector, ImageFiles(paths or (), read_photo))
         for progress in self.runs.follow(request.session_hash, scoring):
             yield status(progress, what="Calibrating"), *[gr.skip()] * 4
         threshold = calibrated_threshold([row.score for row in scoring.rows])
-        calibration = Calibration(key, threshold, len(scoring.rows))
+        calibration = Calibration(selection.key, threshold, len(scoring.rows))
         yield (
             status(progress, scoring.skipped, what="Calibrating", ended=True),
             *_redrawn(result, calibration),

@@ -7,6 +7,7 @@ from html import escape
 
 import numpy as np
 
+from page.scale import score_scale, state_of
 from zsad_core.archives import MAX_ENTRY, MAX_IMAGES, NORMAL_FOLDERS, Skipped
 from zsad_core.batch import QUANTILE, BatchProgress, BatchScoring, Row, auroc
 from zsad_core.detector import Inspection
@@ -137,7 +138,7 @@ def _histogram(rows: Sequence[Row], threshold: float) -> str:
 <span class="at">┆ threshold {threshold:.2f}</span></figcaption>
 <svg viewBox="0 0 {BINS} 100" preserveAspectRatio="none" role="img">
 <title>Histogram of {len(rows):,} anomaly scores from 0 to 1</title>{bars}<path d="M{at:.3f} 0V100"/></svg>
-<p class="scale"><i></i><span>0 normal</span><span>0.5 neutral</span><span>1 abnormal</span></p></figure>"""
+{score_scale()}</figure>"""
 
 
 def _side(label: bool | None) -> str:
@@ -165,10 +166,9 @@ def _heading(key: str, title: str, fixed: bool) -> str:
 
 def _row(row: Row, threshold: float, labelled: bool) -> str:
     name, score = escape(row.entry.name), row.score
-    state = "undecided" if row.verdict == "undecided" else "abnormal" if score > Inspection.neutral else "normal"
     label = f'<td class="{_side(row.entry.damaged)}">{MARKS[row.entry.damaged]}</td>' if labelled else ""
     picture = base64.b64encode(row.thumbnail).decode()
     return f"""<tr data-file="{name}" data-label="{row.entry.label}" data-score="{score:.6f}">
 <td><img src="data:image/jpeg;base64,{picture}" alt="Anomaly map over {name}"></td><td title="{name}">{name}</td>{label}
-<td class="points" style="--at: {score:.4f}"><b>{score:.2f}</b><i></i></td><td class="{state}">{row.verdict}</td>
-<td>{"<b>over</b>" if score > threshold else "under"}</td></tr>"""
+<td class="points" style="--at: {score:.4f}"><b>{score:.2f}</b><i></i></td>
+<td class="{state_of(score)}">{row.verdict}</td><td>{"<b>over</b>" if score > threshold else "under"}</td></tr>"""

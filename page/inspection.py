@@ -1,7 +1,7 @@
 """The view Inspect: one image, clean and corrupted, side by side."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from html import escape
 
 import gradio as gr
@@ -9,10 +9,13 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
+from page.events import event_field
 from page.methods import about_methods, method_switch
+from page.scale import score_scale
+from page.selection import OURS, SLIDERS, Photo, Selection, takes_selection
 from page.shared import LONGEST, Sample, SharedState, read_photo
 from page.words import in_words
-from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
+from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat
@@ -28,14 +31,6 @@ SCORING = {**IN_SCORING, "api_visibility": "private", "show_progress": "hidden"}
 WAITING = {**SCORING, "show_progress": "minimal"}  # what takes over half a second says so; see style.css
 
 
-@dataclass(frozen=True, eq=False)
-class Photo:
-    """An image of the visitor's own."""
-
-    pixels: np.ndarray  # (H, W, 3) uint8
-    description: str
-
-
 class InspectView:
     """Builds the view inside the current layout, and wires it.
 
@@ -44,8 +39,9 @@ class InspectView:
         method: the switch between the methods; its value is a name.
         own: state, the visitor's own detectors as bytes, by key.
         photo: state, the name of a sample, or a Photo.
-        severities: the four sliders, in the order of POSTER_CORRUPTIONS.
-        chosen: the components that say what is scored: detector, own, photo, method and severities.
+        severities: a slider for each of SLIDERS.
+        chosen: the components whose values make a Selection, the last inputs of a handler that `takes_selection`.
+        start: the Selection of the first screen.
         restored: state, changed by whoever has changed the severities for the visitor: the image is scored anew.
         pictures: the components that `open` gives values for.
         corrupted: the card that changes with whatever is changed.
@@ -55,18 +51,19 @@ class InspectView:
     def __init__(self, shared: SharedState):
         self.shared = shared
         first = next(iter(shared.samples))
-        start = shared.samples[first]
-        choice = start.product
+        key = shared.samples[first].product
+        severities = {kind: FIRST_SEVERITIES.get(kind, 0) for kind in SLIDERS}
+        self.start = start = Selection(shared, key, {}, first, OURS, severities)
 
         self.own = gr.State({})
         self.photo = gr.State(first)
         self.restored = gr.State(0)
-        shown = gr.State((choice, first, "ours"))
+        shown = gr.State((*start.subject, start.method))
         with gr.Row(elem_classes="bar"):
             gr.HTML("<h2>Inspect</h2>", elem_classes="heading")
             self.detector = gr.Dropdown(
                 choices=list(shared.shipped),
-                value=choice,
+                value=key,
                 label="Detector",
                 elem_id="detector",
                 filterable=False,
@@ -75,31 +72,27 @@ class InspectView:
             self.method = method_switch(shared)
             gr.HTML(about_methods(shared, "methods-inspect"), elem_classes="heading")
             download = gr.DownloadButton(
-                "Download", detector_file(shared.shipped[choice]), size="sm", elem_id="download", scale=0, min_width=90
+                "Download", detector_file(start.detector), size="sm", elem_id="download", scale=0, min_width=90
             )
             upload_detector = gr.UploadButton(
                 "Load", file_types=[".safetensors"], size="sm", elem_id="load", scale=0, min_width=60
             )
-        first_cards = [shared.look(shared.shipped[choice], start.pixels, levels) for levels in ({}, FIRST_SEVERITIES)]
         with gr.Row(elem_classes="stage", elem_id="stage"):
-            clean = gr.HTML(card("Clean", *first_cards[0], start.description), elem_id="clean")
-            self.corrupted = corrupted = gr.HTML(
-                card(corrupted_title(FIRST_SEVERITIES), *first_cards[1], start.description, before=first_cards[0][1]),
-                elem_id="corrupted",
-            )
+            clean = gr.HTML(clean_card(start), elem_id="clean")
+            self.corrupted = corrupted = gr.HTML(corrupted_card(start), elem_id="corrupted")
         with gr.Row(elem_classes="sliders"):
             self.severities = [
                 gr.Slider(
                     0,
                     MAX_SEVERITY,
-                    value=FIRST_SEVERITIES.get(kind, 0),
+                    value=severities[kind],
                     step=1,
                     label=kind.capitalize(),
                     elem_id=f"severity-{kind}",
                     buttons=[],
                     min_width=120,
                 )
-                for kind in POSTER_CORRUPTIONS
+                for kind in SLIDERS
             ]
             opacity = gr.Slider(0, 100, value=70, step=1, label="Map opacity", elem_id="opacity", buttons=[])
         with gr.Row(elem_classes="sources"):
@@ -118,14 +111,16 @@ class InspectView:
                         "Your photo", file_types=["image"], size="sm", elem_id="upload", min_width=90
                     )
                     webcam_button = gr.Button("Webcam", size="sm", elem_id="webcam-button", min_width=80)
-                gr.HTML(f"or paste or drop one. Sliders act on at most {LONGEST} pixels a side.", elem_classes="hint")
+                gr.HTML(
+                    f"Or paste or drop one. Large photos are reduced to {LONGEST} pixels a side.", elem_classes="hint"
+                )
         webcam = gr.Image(sources=["webcam"], type="numpy", label="Webcam", elem_id="webcam", height=360, buttons=[])
 
-        # The file to download goes with the choice itself: whoever is quick must not get the one before.
+        # The file to download changes together with the choice, so that a quick visitor does not get the old one.
         self.own_detector = [self.own, self.detector, download]
         self.pictures = pictures = [self.photo, strip]
         self.chosen = [self.detector, self.own, self.photo, self.method, *self.severities]
-        strip.select(self.pick, [self.detector, self.own], [self.detector, *pictures], **SCORING)
+        strip.select(self.pick, self.chosen, [self.detector, *pictures], **SCORING)
         upload.upload(self.open, upload, pictures, **SCORING)
         webcam_button.click(None, js="() => { document.querySelector('#webcam').classList.toggle('open'); }")
         webcam.input(None, js="() => { document.querySelector('#webcam').classList.remove('open'); }")
@@ -134,8 +129,8 @@ class InspectView:
         opacity.input(
             None, opacity, js="(value) => document.documentElement.style.setProperty('--map-opacity', value / 100)"
         )
-        # One listener for whatever is changed, and once more for a change meanwhile: no old answer comes last. (A state
-        # that is changed outside the queue tells no listener.)
+        # One listener for every change, which runs once more if something changed meanwhile: an old answer never comes
+        # last. (A state that is changed outside the queue tells no listener.)
         gr.on(
             [
                 self.detector.change,
@@ -152,41 +147,25 @@ class InspectView:
             **WAITING,
         )
 
-    def chosen_detector(self, key: str, own: Mapping[str, bytes]) -> Detector:
-        """The detector behind a choice of the dropdown. Raises InputError."""
-        if key in own:
-            return self.shared.detector_from(own[key])
-        if key in self.shared.shipped:
-            return self.shared.shipped[key]
-        raise InputError(f"The detector {key!r:.80} is no longer kept here: choose another one, or train it again.")
-
-    def picture(self, photo: str | Photo) -> Sample | Photo:
-        """The image behind the state `photo`."""
-        return photo if isinstance(photo, Photo) else self.shared.samples[photo]
-
     @in_words
-    def look(self, shown, key, own, photo, method, *severities):
+    @takes_selection
+    def look(self, shown, selection: Selection):
         """The cards and the file to download; the clean card only where there is another detector, image or method."""
-        detector, picture = self.chosen_detector(key, own), self.picture(photo)
-        severities = dict(zip(POSTER_CORRUPTIONS, severities, strict=True))
-        clean = self.shared.look(detector, picture.pixels, method=method)
-        corrupted = self.shared.look(detector, picture.pixels, severities, method=method)
-        by = "" if method == "ours" else f" · {self.shared.methods[method].title}"
-        corrupted_card = card(corrupted_title(severities) + by, *corrupted, picture.description, before=clean[1])
-        if shown == (key, photo, method):
-            return shown, gr.skip(), corrupted_card, gr.skip()
-        clean_card = card("Clean" + by, *clean, picture.description)
-        return (key, photo, method), clean_card, corrupted_card, detector_file(detector)
+        seen, corrupted = (*selection.subject, selection.method), corrupted_card(selection)
+        if shown == seen:
+            return shown, gr.skip(), corrupted, gr.skip()
+        return seen, clean_card(selection), corrupted, detector_file(selection.detector)
 
     @in_words
-    def pick(self, event: gr.EventData, key, own):
+    @takes_selection
+    def pick(self, event: gr.EventData, selection: Selection):
         """A sample was picked; its product's own detector is taken where there is one."""
-        name = event.sample
+        name = event_field(event, "sample")
         if name not in self.shared.samples:
             raise InputError(f"There is no sample {name!r:.80}: pick one of those shown.")
-        product = self.shared.samples[name].product
-        if self.chosen_detector(key, own).product != product:
-            fitting = [own_key for own_key, data in own.items() if self.shared.detector_from(data).product == product]
+        product, key = self.shared.samples[name].product, selection.key
+        if selection.detector.product != product:
+            fitting = [one for one in selection.own if replace(selection, key=one).detector.product == product]
             fitting += [product] if product in self.shared.shipped else []
             key = fitting[0] if fitting else key
         return key, name, name
@@ -221,10 +200,20 @@ def detector_file(detector: Detector) -> str:
     return save_bytes_to_cache(detector.to_bytes(), name, get_upload_folder())
 
 
-def corrupted_title(severities: Mapping[str, int]) -> str:
-    """ "Corrupted: blur 2, noise 1", or what to do where nothing is corrupted."""
-    parts = [f"{kind} {severity}" for kind, severity in severities.items() if severity]
-    return "Corrupted: " + ", ".join(parts) if parts else "Not corrupted yet: move a slider"
+def clean_card(selection: Selection) -> str:
+    """The card of the image as it is. Raises InputError."""
+    return card("Clean" + _by(selection), *selection.clean(), selection.picture.description)
+
+
+def corrupted_card(selection: Selection) -> str:
+    """The card of the image as the sliders make it. Raises InputError."""
+    title = f"Corrupted: {selection.corruptions}" if selection.corruptions else "Not corrupted yet: move a slider"
+    (_, before), corrupted = selection.clean(), selection.corrupted()
+    return card(title + _by(selection), *corrupted, selection.picture.description, before=before)
+
+
+def _by(selection: Selection) -> str:
+    return "" if selection.by_ours else f" · {selection.method_title}"
 
 
 def card(
@@ -244,9 +233,7 @@ def card(
 <figcaption>
 <span class="score">{score:.2f}</span>
 <span class="verdict"><b>{escape(inspection.verdict)}</b>{moved}</span>
-<span class="scale" style="--at: {score:.4f}" role="img"
- aria-label="Anomaly score {score:.2f} on the scale from 0, normal, to 1, abnormal; {inspection.neutral} is neutral">
-<i></i><span>0 normal</span><span>0.5 neutral</span><span>1 abnormal</span></span>
+{score_scale(score)}
 </figcaption></figure>"""
 
 

@@ -4,13 +4,14 @@ from html import escape
 
 import gradio as gr
 
+from page.selection import OURS
 from page.shared import SharedState
 
 
 def method_switch(shared: SharedState) -> gr.Radio:
     """A switch between the methods that can run here; its value is a method's name."""
     choices = [(method.title, name) for name, method in shared.methods.items() if not shared.missing[name]]
-    return gr.Radio(choices, value="ours", show_label=False, label="Method", elem_id="method", elem_classes="segments")
+    return gr.Radio(choices, value=OURS, show_label=False, label="Method", elem_id="method", elem_classes="segments")
 
 
 def about_methods(shared: SharedState, anchor: str) -> str:
@@ -24,7 +25,7 @@ def about_methods(shared: SharedState, anchor: str) -> str:
  title="About the methods">?</button>
 <div popover id="{anchor}" class="methods" role="dialog" tabindex="0" aria-label="About the methods">
 <h3>The methods</h3>
-<p>Each reads the same image, encoded once by the same backbone; what differs is what is said to it.</p>
+<p>All methods get the same image, encoded once by the same backbone. They differ in what they compare it with.</p>
 <dl>{entries}</dl></div>"""
 
 

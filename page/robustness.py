@@ -7,14 +7,17 @@ from html import escape
 
 import gradio as gr
 
-from page.inspection import AT_ONCE, FIRST_SEVERITIES, SCORING, WAITING, InspectView, corrupted_title
+from page.events import event_field
+from page.inspection import AT_ONCE, SCORING, WAITING, InspectView
 from page.methods import about_methods
+from page.scale import score_scale, state_of
+from page.selection import OURS, SLIDERS, Selection, takes_selection
 from page.shared import SharedState
 from page.training import TRAINING, Runs
 from page.words import in_words
 from zsad_core.baselines import Fitted
 from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
-from zsad_core.detector import BATCH, Inspection
+from zsad_core.detector import BATCH, Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat, severity_chart
 from zsad_core.sweep import CLEAN, Place, Sweep, asks_for_windows, curves, image_scores, mean_curve
@@ -22,7 +25,6 @@ from zsad_core.sweep import CLEAN, Place, Sweep, asks_for_windows, curves, image
 SMALL, MAP = 160, 64  # pixels, the longer side of a small picture and of the map over it
 LEVELS = range(MAX_SEVERITY + 1)
 BY_CORRUPTION, BY_METHOD = "by corruption", "by method"
-SCALE = '<p class="scale"><i></i><span>0 normal</span><span>0.5 neutral</span><span>1 abnormal</span></p>'
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,7 @@ class Swept:
     """What a sweep has given so far.
 
     Attributes:
-        subject: key of the detector and photo, as the view Inspect has them.
+        subject: that of its Selection.
         name: what the image is. ratio: its width by its height.
         pictures: by place, the image under that corruption as a data address.
         scores, maps: by method, then by place; a method whose maps take many passes may have scores alone.
@@ -63,8 +65,8 @@ class RobustnessView:
     """Builds the view inside the current layout, a tab, and wires it to the view whose image and method it takes."""
 
     def __init__(self, shared: SharedState, sweeps: Runs, inspect: InspectView, tab: gr.Tab):
-        self.shared, self.sweeps, self.inspect = shared, sweeps, inspect
-        start = self.unswept(inspect.detector.value, inspect.photo.value)
+        self.shared, self.sweeps = shared, sweeps
+        start = unswept(inspect.start)
         swept = gr.State(start)
         with gr.Row(elem_classes="board robust"):
             with gr.Column(elem_classes="sheet", min_width=320):
@@ -81,21 +83,24 @@ class RobustnessView:
                         elem_classes="segments",
                     )
                 status = gr.HTML(READY, elem_id="sweep-status")
-                chart = gr.HTML(self.chart(start, by.value, "ours"), elem_id="sweep-chart")
+                chart = gr.HTML(self.chart(start, by.value, OURS), elem_id="sweep-chart")
             with gr.Column(elem_classes="sheet", min_width=320):
                 gr.HTML(
-                    f"<h2>Maps <small>press one: Inspect shows it large</small></h2>{SCALE}", elem_classes="heading key"
+                    f"<h2>Maps <small>press one to see it large in Inspect</small></h2>{score_scale()}",
+                    elem_classes="heading key",
                 )
-                grid = gr.HTML(self.grid(start, "ours"), elem_id="grid", js_on_load=_on_press("button[data-kind]"))
+                grid = gr.HTML(self.grid(start, OURS), elem_id="grid", js_on_load=_on_press("button[data-kind]"))
         with gr.Column(elem_classes="sheet compare"):
             gr.HTML(
-                f"<h2>Methods <small>the same image through each; press one for its chart and maps</small></h2>"
+                f"<h2>Methods <small>the same image, scored by each; press one for its chart and maps</small></h2>"
                 f"{about_methods(shared, 'methods-compared')}",
                 elem_classes="heading",
             )
-            cards = gr.HTML(self.cards({}), elem_id="methods", js_on_load=_on_press("button[data-method]"))
+            cards = gr.HTML(
+                self.cards(inspect.start, {}), elem_id="methods", js_on_load=_on_press("button[data-method]")
+            )
 
-        drawn = {"inputs": [swept, by, inspect.method, *inspect.severities], "outputs": [chart, grid], **AT_ONCE}
+        drawn = {"inputs": [swept, by, *inspect.chosen], "outputs": [chart, grid], **AT_ONCE}
         compared = {"inputs": inspect.chosen, "outputs": cards, "trigger_mode": "always_last", **WAITING}
         tab.select(self.arrive, [swept, by, *inspect.chosen], [swept, title, status, chart, grid], **AT_ONCE)
         tab.select(self.compare, **compared)
@@ -127,39 +132,37 @@ class RobustnessView:
         self.sweeps.stop(request.session_hash)
         return gr.update(interactive=False)
 
-    def unswept(self, key, photo) -> Swept:
-        """Before any sweep: the image as it is."""
-        picture = self.inspect.picture(photo)
-        rows, columns = picture.pixels.shape[:2]
-        return Swept((key, photo), picture.description, columns / rows, {CLEAN: data_address(picture.pixels, SMALL)})
-
     @in_words
-    def arrive(self, swept, by, key, own, photo, method, *severities):
-        """The tab was opened: a sweep of another image or detector than the one that is chosen now has gone stale."""
-        if swept.subject == (key, photo):
+    @takes_selection
+    def arrive(self, swept, by, selection: Selection):
+        """The tab was opened: a sweep of another image or detector than the chosen ones is dropped."""
+        if swept.subject == selection.subject:
             return tuple(gr.skip() for _ in range(5))
-        swept = self.unswept(key, photo)
-        return swept, _title(swept), READY, *self.draw(swept, by, method, *severities)
+        swept = unswept(selection)
+        return swept, _title(swept), READY, *self._drawn(swept, by, selection)
 
     @in_words
-    def draw(self, swept, by, method, *severities):
-        return self.chart(swept, by, method), self.grid(swept, method, _place(severities))
+    @takes_selection
+    def draw(self, swept, by, selection: Selection):
+        return self._drawn(swept, by, selection)
+
+    def _drawn(self, swept: Swept, by: str, selection: Selection) -> tuple[str, str]:
+        return self.chart(swept, by, selection.method), self.grid(swept, selection.method, _place(selection))
 
     @in_words
-    def run(self, request: gr.Request, by, key, own, photo, method, *severities):
+    @takes_selection
+    def run(self, request: gr.Request, by, selection: Selection):
         """Sweeps, and draws after every batch."""
-        started = time.perf_counter()
-        detector, picture = self.inspect.chosen_detector(key, own), self.inspect.picture(photo)
-        swept = self.unswept(key, photo)
+        started, method, swept = time.perf_counter(), selection.method, unswept(selection)
 
         def shown(*words) -> tuple:
-            return swept, _title(swept), _status(*words), *self.draw(swept, by, method, *severities)
+            return swept, _title(swept), _status(*words), *self._drawn(swept, by, selection)
 
-        yield shown("Asking the methods", detector.product, 0)
-        methods = self.methods(detector)
+        yield shown("Preparing the methods", selection.detector.product, 0)
+        methods = self.methods(selection.detector)
         drawn = {name: fitted for name, fitted in methods.items() if name == method or not asks_for_windows(fitted)}
         sweep = Sweep(
-            self.shared.backbone, picture.pixels, batch_size=1 if asks_for_windows(methods[method]) else BATCH
+            self.shared.backbone, selection.picture.pixels, batch_size=1 if asks_for_windows(methods[method]) else BATCH
         )
         total = len(sweep.places)
         for places, batch in self.sweeps.follow(request.session_hash, sweep):
@@ -178,7 +181,7 @@ class RobustnessView:
         words = "Done" if done == total else "Stopped and kept"
         yield shown(words, f"{done} of {total} images", done / total, f"{time.perf_counter() - started:.1f} s")
 
-    def methods(self, detector) -> dict[str, Fitted]:
+    def methods(self, detector: Detector) -> dict[str, Fitted]:
         """The methods that can run here, for the product of a detector."""
         return {name: self.shared.fitted(name, detector) for name, why in self.shared.missing.items() if not why}
 
@@ -199,40 +202,39 @@ class RobustnessView:
             for kind in POSTER_CORRUPTIONS
         )
         title = self.shared.methods[method].title
-        note = f"<p>{title}’s maps take many passes: Run makes them.</p>" if scores and not maps else ""
+        note = f"<p>{title} needs many passes for its maps: press Run to make them.</p>" if scores and not maps else ""
         return f"""<div class="cells" style="--ratio: {swept.ratio:.4f}">
 <span>{escape(title)}</span>{heads}{rows}</div>{note}"""
 
     @in_words
     def pick_place(self, event: gr.EventData, restored):
         """A cell was pressed: the sliders of the view Inspect follow."""
-        kind, level = str(event.kind), str(event.severity)
+        kind, level = event_field(event, "kind"), event_field(event, "severity")
         if kind not in POSTER_CORRUPTIONS or level not in map(str, LEVELS):
             raise InputError(f"There is no picture of {kind:.40} {level:.10}: press one of those shown.")
-        return *(int(level) if one == kind else 0 for one in POSTER_CORRUPTIONS), restored + 1
+        return *(int(level) if one == kind else 0 for one in SLIDERS), restored + 1
 
     @in_words
     def pick_method(self, event: gr.EventData):
         """A card was pressed: chart, grid and the view Inspect go through its method."""
-        return self.shared.runnable(str(event.method))
+        return self.shared.runnable(event_field(event, "method"))
 
     @in_words
-    def compare(self, key, own, photo, chosen, *severities) -> Iterator[str]:
+    @takes_selection
+    def compare(self, selection: Selection) -> Iterator[str]:
         """The image clean and corrupted through every method; those that take long come last."""
-        detector, picture = self.inspect.chosen_detector(key, own), self.inspect.picture(photo)
-        severities = dict(zip(POSTER_CORRUPTIONS, severities, strict=True))
-        methods, seen = self.methods(detector), {}
+        methods, seen = self.methods(selection.detector), {}
         for slow in (False, True):
             for name, fitted in methods.items():
                 if asks_for_windows(fitted) == slow:
-                    seen[name] = [self.shared.look(detector, picture.pixels, levels, method=name)
-                                   for levels in ({}, severities)]  # fmt: skip
-            yield self.cards(seen, chosen, severities)
+                    through = replace(selection, method=name)
+                    seen[name] = through.clean(), through.corrupted()
+            yield self.cards(selection, seen)
 
-    def cards(self, seen: Mapping, chosen: str = "ours", severities: Mapping[str, int] = FIRST_SEVERITIES) -> str:
+    def cards(self, selection: Selection, seen: Mapping) -> str:
         """A card a method, with what it said about the image clean and corrupted as far as that is known."""
         able = [name for name, why in self.shared.missing.items() if not why]
-        cards = "".join(self._card(name, seen.get(name), name == chosen, severities) for name in able)
+        cards = "".join(self._card(name, seen.get(name), selection) for name in able)
         unable = "".join(
             f"<dt>{escape(self.shared.methods[name].title)}, not on this page</dt><dd>{escape(why)}</dd>"
             for name, why in self.shared.missing.items()
@@ -243,24 +245,32 @@ class RobustnessView:
         return f"""{cards}<div class="unable" tabindex="0" role="group" aria-label="Methods that cannot run here">
 <dl>{unable}</dl></div>"""
 
-    def _card(self, name: str, seen, pressed: bool, severities: Mapping[str, int]) -> str:
+    def _card(self, name: str, seen, selection: Selection) -> str:
         title = escape(self.shared.methods[name].title)
         if seen is None:
-            return f'<div class="asked" aria-busy="true"><b>{title}</b><span>looking …</span></div>'
-        tags = "clean", corrupted_title(severities).removeprefix("Corrupted: ").partition(":")[0].lower()
+            return f'<div class="asked" aria-busy="true"><b>{title}</b><span>scoring …</span></div>'
+        tags = "clean", selection.corruptions or "not corrupted yet"
         pictures = "".join(
             f'<span class="seen"><span class="thumb">'
-            f"{_frame(data_address(pixels, SMALL), _heat_address(seen), '')}{_score(seen.score)}</span>{tag}</span>"
+            f"{_frame(data_address(pixels, SMALL), _heat_address(seen))}{_score(seen.score)}</span>{tag}</span>"
             for tag, (pixels, seen) in zip(tags, seen)
         )
         rows, columns = seen[0][1].map.shape
-        return f"""<button type="button" class="asked" data-method="{name}" aria-pressed="{str(pressed).lower()}"
+        pressed = str(name == selection.method).lower()
+        return f"""<button type="button" class="asked" data-method="{name}" aria-pressed="{pressed}"
  style="--ratio: {columns / rows:.4f}"><b>{title}</b>{pictures}</button>"""
 
 
-def _place(severities: Sequence[int]) -> Place | None:
+def unswept(selection: Selection) -> Swept:
+    """Before any sweep: the image as it is."""
+    picture = selection.picture
+    rows, columns = picture.pixels.shape[:2]
+    return Swept(selection.subject, picture.description, columns / rows, {CLEAN: data_address(picture.pixels, SMALL)})
+
+
+def _place(selection: Selection) -> Place | None:
     """The one place that the sliders stand for, where at most one of them is moved."""
-    moved = [(kind, severity) for kind, severity in zip(POSTER_CORRUPTIONS, severities) if severity]
+    moved = [(kind, severity) for kind, severity in selection.severities.items() if severity]
     return moved[0] if len(moved) == 1 else None
 
 
@@ -281,16 +291,16 @@ def _cell(swept: Swept, scores: Mapping, maps: Mapping, place: Place, chosen: Pl
     score = f"{scores[seen]:.2f}" if seen in scores else "no score yet"
     return f"""<button type="button" class="thumb" data-kind="{kind}" data-severity="{severity}"
  aria-pressed="{str(place == chosen).lower()}" aria-label="{kind} {severity}: {score}">
-{_frame(swept.pictures[seen], maps.get(seen), "")}{_score(scores[seen]) if seen in scores else ""}</button>"""
+{_frame(swept.pictures[seen], maps.get(seen))}{_score(scores[seen]) if seen in scores else ""}</button>"""
 
 
-def _frame(picture: str, layer: str | None, alt: str) -> str:
+def _frame(picture: str, layer: str | None) -> str:
     over = f'<img class="map" src="{layer}" alt="">' if layer else ""
-    return f'<span class="frame"><img class="pixels" src="{picture}" alt="{escape(alt)}">{over}</span>'
+    return f'<span class="frame"><img class="pixels" src="{picture}" alt="">{over}</span>'
 
 
 def _score(score: float) -> str:
-    return f'<span class="pill {Inspection(score, map=None).state}">{score:.2f}</span>'
+    return f'<span class="pill {state_of(score)}">{score:.2f}</span>'
 
 
 def _small(size: tuple[int, int]) -> tuple[int, int]:

@@ -8,15 +8,17 @@ import re
 import time
 from collections.abc import Container, Mapping
 from html import escape
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qs, urlencode
 
 import gradio as gr
 
-from page.inspection import SCORING, InspectView, Photo, corrupted_title
+from page.events import event_field
+from page.inspection import SCORING, InspectView
+from page.selection import OURS, SLIDERS, Photo, Selection, takes_selection
 from page.shared import SharedState
 from page.training import NUMBERS, PRESETS, TrainView, recipe_from
 from page.words import in_words
-from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
+from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.detector import MAX_SEED, Detector
 from zsad_core.errors import InputError
 from zsad_core.prompts import clean_product_name
@@ -35,8 +37,8 @@ class Link:
     preset: str = "quick"
     values: Mapping[str, object] = dataclasses.field(default_factory=dict)
     seed: int = 0
-    severities: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    method: str = "ours"
+    severities: Mapping[str, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(SLIDERS, 0))
+    method: str = OURS
     sample: str | None = None
 
     @property
@@ -47,47 +49,56 @@ class Link:
         """The link's part behind the question mark; what is as on any first visit is left out."""
         parts = {"product": self.product, "preset": self.preset, **self.values, "seed": self.seed or None}
         parts |= {kind: severity or None for kind, severity in self.severities.items()}
-        parts |= {"method": self.method if self.method != "ours" else None, "sample": self.sample}
+        parts |= {"method": self.method if self.method != OURS else None, "sample": self.sample}
         return urlencode({name: value for name, value in parts.items() if value is not None}, safe="/,")
 
 
 def read_link(query: str, shared: SharedState) -> tuple[Link, list[str]]:
-    """The link of a query, with the default for every value that cannot be used, and a sentence about each of those.
+    """The link of a query, with the usual value for each one that cannot be used, and a sentence about each of those.
 
-    A link without a preset, typed by hand, is about the detector that was trained beforehand where there is one.
+    A link without a preset, typed by hand, means the detector that was trained beforehand where there is one. Names
+    that are not a link's own, such as those that other sites add to addresses, are passed over.
     """
     first = next(iter(shared.shipped))
     if len(query) > LONGEST_LINK:
         return Link(first), [f"The link has {len(query)} characters; at most {LONGEST_LINK} are read."]
-    given, complaints = dict(parse_qsl(query.lstrip("?"))), []
+    given, complaints = parse_qs(query.removeprefix("?"), keep_blank_values=True, errors="surrogateescape"), []
 
-    def taken(name, read, default):
+    def read(name, reader):
+        *others, value = given[name]
+        if re.search("[\ud800-\udfff]", value):
+            raise InputError(f"In the link, {name} is not text in UTF-8.")
+        meant = reader(name, value)
+        if others:
+            raise InputError(f"The link gives {name} more than once.")
+        return meant
+
+    def taken(name, reader, default):
         try:
-            return read(name, given[name]) if name in given else default
+            return read(name, reader) if name in given else default
         except InputError as error:
             complaints.append(str(error))
             return default
 
     def recipe(_, preset):
-        values = {name: _whole(name, given[name], MAX_SEED) for name in FIELDS if name in given}
-        values |= {"adjectives": given["adjectives"]} if "adjectives" in given else {}
+        values = {name: read(name, lambda *number: _whole(*number, MAX_SEED)) for name in FIELDS if name in given}
+        if "adjectives" in given:
+            values["adjectives"] = read("adjectives", lambda _, adjectives: adjectives)
         recipe_from(preset, **values)
         return preset, values
 
     methods = [name for name, why in shared.missing.items() if not why]
     product = taken("product", lambda _, product: clean_product_name(product), first)
     known = shared.shipped[product].recipe if product in shared.shipped else None
-    given.setdefault("preset", next((name for name, recipe in PRESETS.items() if recipe == known), "quick"))
+    given.setdefault("preset", [next((name for name, recipe in PRESETS.items() if recipe == known), "quick")])
     preset, values = taken("preset", recipe, ("quick", {}))
     link = Link(
         product=product,
         preset=preset,
         values=values,
         seed=taken("seed", lambda *seed: _whole(*seed, MAX_SEED), 0),
-        severities={
-            kind: taken(kind, lambda *severity: _whole(*severity, MAX_SEVERITY), 0) for kind in POSTER_CORRUPTIONS
-        },
-        method=taken("method", lambda *method: _one_of(*method, methods), "ours"),
+        severities={kind: taken(kind, lambda *severity: _whole(*severity, MAX_SEVERITY), 0) for kind in SLIDERS},
+        method=taken("method", lambda *method: _one_of(*method, methods), OURS),
         sample=taken("sample", lambda *sample: _one_of(*sample, shared.samples), None),
     )
     return link, complaints
@@ -95,13 +106,13 @@ def read_link(query: str, shared: SharedState) -> tuple[Link, list[str]]:
 
 def _whole(name: str, given: str, greatest: int) -> int:
     if not re.fullmatch("[0-9]{1,10}", given) or int(given) > greatest:
-        raise InputError(f"In the link, {name} is {given!r:.40} and should be a whole number from 0 to {greatest}.")
+        raise InputError(f"In the link, {name} is {given!r:.40}; it must be a whole number from 0 to {greatest}.")
     return int(given)
 
 
 def _one_of(name: str, given: str, choices: Container[str]) -> str:
     if given not in choices:
-        raise InputError(f"In the link, {name} is {given!r:.40}, and there is none of that name here.")
+        raise InputError(f"In the link, {name} is {given!r:.40}, which is not available here.")
     return given
 
 
@@ -115,8 +126,9 @@ def recipe_values(recipe: Recipe) -> tuple[str, dict[str, object]]:
     for name, preset in PRESETS.items():
         if recipe_from(name, **wanted) == recipe:
             return name, dict(wanted.items() - _said(preset).items())
-    raise InputError("This detector was trained by a recipe that the page has no fields for: share its file instead, "
-                     "which Download gives.")  # fmt: skip
+    raise InputError(
+        "The page has no fields for the recipe of this detector: press Download and share its file instead."
+    )
 
 
 def _said(recipe: Recipe) -> dict[str, object]:
@@ -133,7 +145,7 @@ class ShareView:
         self.buttons = gr.HTML(
             "",
             html_template="""<div><span role="status"></span>
-<button type="button" data-do="link" title="Product, recipe, sliders and sample, without the image">Copy link</button>
+<button type="button" data-do="link" title="Product, recipe, sliders and sample, without your photo">Copy link</button>
 <button type="button" data-do="report" title="1600 x 900 pixels, for a slide">Report picture</button></div>""",
             elem_id="share",
             js_on_load="""const say = (words) => {
@@ -160,7 +172,6 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
         )
 
     def connect(self, inspect: InspectView, train: TrainView) -> None:
-        self.inspect = inspect
         self.buttons.link(self.link, inspect.chosen, self.buttons, **SCORING)
         self.buttons.report(self.report, inspect.chosen, self.buttons, **SCORING)
         form = [train.product, train.preset, train.adjectives, *train.numbers, train.seed]
@@ -168,27 +179,25 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
         self.buttons.restore(self.restore, None, [*form, *restored, inspect.restored], **SCORING)
 
     @in_words
-    def link(self, key, own, photo, method, *severities):
+    @takes_selection
+    def link(self, selection: Selection):
         """The query of what is on screen."""
-        detector = self.inspect.chosen_detector(key, own)
+        detector, sample = selection.detector, selection.photo
         preset, values = recipe_values(detector.recipe)
-        levels = dict(zip(POSTER_CORRUPTIONS, severities, strict=True))
-        sample = None if isinstance(photo, Photo) else photo
-        if sample is None:
+        if isinstance(sample, Photo):
             gr.Info("Your photo is not part of the link: it stays here.")
-        return {"query": Link(detector.product, preset, values, detector.seed, levels, method, sample).query()}
+            sample = None
+        link = Link(detector.product, preset, values, detector.seed, selection.severities, selection.method, sample)
+        return {"query": link.query()}
 
     @in_words
-    def report(self, key, own, photo, method, *severities):
+    @takes_selection
+    def report(self, selection: Selection):
         """The report of what is on screen as a `data:` address: it is kept nowhere."""
-        detector, pixels = self.inspect.chosen_detector(key, own), self.inspect.picture(photo).pixels
-        levels = dict(zip(POSTER_CORRUPTIONS, severities, strict=True))
-        title = corrupted_title(levels) if any(severities) else "Not corrupted"
-        panels = [
-            Panel(name, *self.shared.look(detector, pixels, corruption, method=method))
-            for name, corruption in (("Clean", {}), (title, levels))
-        ]
-        by = _training(detector) if method == "ours" else self.shared.methods[method].title
+        detector = selection.detector
+        title = f"Corrupted: {selection.corruptions}" if selection.corruptions else "Not corrupted"
+        panels = Panel("Clean", *selection.clean()), Panel(title, *selection.corrupted())
+        by = _training(detector) if selection.by_ours else selection.method_title
         picture = report_picture(detector.product, *panels, self.shared.backbone.name, by, datetime.date.today())
         file = io.BytesIO()
         picture.save(file, "png")
@@ -198,18 +207,25 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
     @in_words
     def restore(self, event: gr.EventData):
         """Values for the form, the sliders, the detector and the picture, from the address that was opened."""
-        link, complaints = read_link(str(event.query), self.shared)
+        query = event_field(event, "query")
+        link, complaints = read_link(query, self.shared)
         if complaints:
-            gr.Warning(" ".join(escape(complaint) for complaint in complaints) + " The usual values are taken instead.")
+            gr.Warning(
+                " ".join(escape(complaint) for complaint in complaints) + " The page uses the usual values instead."
+            )
         shipped = self.shared.shipped.get(link.product)
-        if shipped is None or (shipped.recipe, shipped.seed) != (link.recipe, link.seed):
-            gr.Info(f"The link’s own detector of “{escape(link.product)}” is not trained yet: press Train to make it.")
+        its_own = shipped is not None and (shipped.recipe, shipped.seed) == (link.recipe, link.seed)
+        if not its_own and len(query) <= LONGEST_LINK:  # of a longer one nothing was read
+            gr.Info(
+                f"The detector of this link, for “{escape(link.product)}”, is not trained yet: press Train to do so."
+            )
         adjectives = link.values.get("adjectives", ", ".join(PRESETS[link.preset].adjectives))
         numbers = [link.values.get(name, usual) for name, usual in zip(FIELDS, NUMBERS[link.preset], strict=True)]
         picture = (link.sample, link.sample) if link.sample else (gr.skip(), gr.skip())
+        severities = [link.severities[kind] for kind in SLIDERS]
         form = [link.product, link.preset, adjectives, *numbers, link.seed]
         detector = link.product if shipped else gr.skip()
-        return *form, link.method, *link.severities.values(), detector, *picture, time.time()
+        return *form, link.method, *severities, detector, *picture, time.time()
 
 
 def _training(detector: Detector) -> str:

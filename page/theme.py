@@ -4,7 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from zsad_core.figures import scale_gradient
+from zsad_core.figures import LINES, scale_gradient
 
 SANS = ("system-ui", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
@@ -36,9 +36,12 @@ document.addEventListener('drop', (event) => hand_over(event, event.dataTransfer
 
 
 def style() -> str:
-    """The style sheets, with the colour scale of the maps in them."""
+    """The style sheets, with the colours of maps and charts, which are those of the core's pictures."""
     sheets = "".join(path.read_text() for path in sorted(Path(__file__).parent.glob("*.css"), reverse=True))
-    return sheets + f":root {{ --scale: {scale_gradient()}; }}"
+    day = "".join(f"--line-{number}: {line.day}; " for number, line in enumerate(LINES))
+    night = "".join(f"--line-{number}: {line.night}; " for number, line in enumerate(LINES))
+    lines = "".join(f".line-{number} {{ --colour: var(--line-{number}); }}\n" for number in range(len(LINES)))
+    return f"{sheets}:root {{ --scale: {scale_gradient()}; {day}}}\n.dark {{ {night}}}\n{lines}"
 
 
 class Paper(gr.themes.Base):

@@ -10,17 +10,17 @@ STEPS = (
     (
         "#product",
         "Type a product",
-        "Its name is all that is needed: no photo, no label. The chips below are examples.",
+        "Its name is enough: no photos, no labels. The buttons below are examples.",
     ),
     (
         ".go:has(#train)",
         "Watch it train",
-        "Press Train. Below, normal and abnormal prompts part while their words spread; in seconds a detector is done.",
+        "Press Train. Below, normal and abnormal prompts move apart. The detector is ready within seconds.",
     ),
     (
         ".sliders",
         "Move a slider",
-        "It spoils the right picture as the real world does. The left one stays clean, to compare.",
+        "It makes the right picture worse, as happens in the real world. The left one stays clean for comparison.",
     ),
     (
         "#corrupted figcaption",
@@ -30,7 +30,7 @@ STEPS = (
     (
         "#why",
         "Ask why",
-        "It opens what the picture came near to, in plain sentences and in the words that were learned.",
+        "See which plain sentences and which learned words come nearest to the picture.",
     ),
 )
 

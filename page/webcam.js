@@ -3,9 +3,9 @@
 const find = (what) => element.querySelector(what);
 const LONGEST_RUN = 5 * 60 * 1000, PATIENCE = 20 * 1000;  // milliseconds
 const REASONS = {
-  NotAllowedError: 'The camera was not allowed: allow it for this page, by the sign in the address bar, and start again.',
+  NotAllowedError: 'The camera was not allowed: allow it for this page, beside its address, and start again.',
   NotFoundError: 'There is no camera here: connect one and start again.',
-  NotReadableError: 'The camera is in use by another program: close that and start again.',
+  NotReadableError: 'The camera is in use by another program: close that program and start again.',
 };
 let stream = null, number = 0, sentAt = 0, begun = 0, waiting = null, paces = [];
 const canvas = document.createElement('canvas');
@@ -22,8 +22,8 @@ async function start() {
     await video.play();
     find('.frame').style.setProperty('--ratio', video.videoWidth / video.videoHeight);
   } catch (error) {
-    stop(error.name === 'insecure' ? 'Browsers give the camera only to pages on https or on this very machine.'
-      : REASONS[error.name] ?? 'The camera cannot be opened: check it, and start again.');
+    stop(error.name === 'insecure' ? 'Browsers allow the camera only on pages opened by https, or on localhost.'
+      : REASONS[error.name] ?? 'The camera cannot be opened: check it and start again.');
     return;
   }
   find('button').disabled = false;
@@ -55,7 +55,7 @@ function send() {
   canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
   number += 1;
   sentAt = performance.now();
-  waiting = setTimeout(() => stop('The server does not answer: start again in a while.'), PATIENCE);
+  waiting = setTimeout(() => stop('The server did not answer: start again in a moment.'), PATIENCE);
   trigger('frame', {frame: canvas.toDataURL('image/jpeg', 0.85), number});
 }
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import gradio as gr
 
 from page.inspection import SCORING, InspectView
+from page.scale import score_scale
+from page.selection import Selection, takes_selection
 from page.shared import SharedState
 from page.words import in_words
 from zsad_core.errors import InputError
@@ -22,29 +24,30 @@ class LiveView:
     """Builds the view inside the current layout, and wires it to the detector chosen in the view Inspect."""
 
     def __init__(self, shared: SharedState, inspect: InspectView):
-        self.shared, self.inspect = shared, inspect
+        self.shared = shared
         live = gr.HTML(
             "",
             longest=2 * shared.backbone.image_size,
-            html_template="""<div class="live"><div class="picture"><div class="frame">
+            html_template=f"""<div class="live"><div class="picture"><div class="frame">
 <video muted playsinline aria-label="What the camera sees"></video><img class="map" alt=""></div>
 <span class="tag" hidden></span></div>
 <div class="said"><h2>Live</h2><p role="status">Hold a product before the camera. The detector is the one chosen in
 Inspect. Frames are scored and forgotten: none is kept anywhere.</p>
 <button type="button" class="lg primary">Start the camera</button>
 <figure class="card" hidden><figcaption><span class="score"></span><span class="verdict"><b></b></span>
-<span class="scale"><i></i><span>0 normal</span><span>0.5 neutral</span><span>1 abnormal</span></span>
+{score_scale()}
 </figcaption></figure><p class="pace"></p></div></div>""",
             elem_id="live-view",
             js_on_load=Path(__file__).with_name("webcam.js").read_text(),
         )
-        live.frame(self.score, [inspect.detector, inspect.own], live, **SCORING)
+        live.frame(self.score, inspect.chosen, live, **SCORING)
 
     @in_words
-    def score(self, event: gr.EventData, key, own):
+    @takes_selection
+    def score(self, event: gr.EventData, selection: Selection):
         """What the detector says about a frame; or a sentence, which ends the live picture."""
         try:
-            detector = self.inspect.chosen_detector(key, own)
+            detector = selection.detector
             pixels = read_frame(event.frame)
         except InputError as error:
             return {"number": event.number, "sentence": str(error)}

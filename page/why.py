@@ -7,10 +7,10 @@ from html import escape
 import gradio as gr
 import numpy as np
 
-from page.inspection import SCORING, InspectView, corrupted_title
+from page.inspection import SCORING, InspectView
+from page.selection import Selection, takes_selection
 from page.shared import SharedState
 from page.words import in_words
-from zsad_core.corruptions import POSTER_CORRUPTIONS
 from zsad_core.figures import data_address
 from zsad_core.reasons import Explainer, Nearest, NearestPrompt, Reading, Reasons
 
@@ -46,7 +46,6 @@ watch('value', () => {
         )
 
     def connect(self, inspect: InspectView) -> None:
-        self.inspect = inspect
         inspect.corrupted.change(None, js=STALE)
         self.fold.ask(self.explain, inspect.chosen, self.fold, trigger_mode="always_last", **SCORING)
 
@@ -55,30 +54,32 @@ watch('value', () => {
         return Explainer(self.shared.backbone)
 
     @in_words
-    def explain(self, key, own, photo, method, *severities):
+    @takes_selection
+    def explain(self, selection: Selection):
         """The readings of the image, clean and corrupted, as HTML."""
-        detector, pixels = self.inspect.chosen_detector(key, own), self.inspect.picture(photo).pixels
-        levels = dict(zip(POSTER_CORRUPTIONS, severities, strict=True))
+        levels = {"Clean": {}}
+        if selection.corruptions:
+            levels[f"Corrupted: {selection.corruptions}"] = selection.severities
         columns = []
-        for title, corruption in (("Clean", {}), (corrupted_title(levels), levels)):
-            batch = self.shared.image_batch(pixels, corruption)
-            columns.append(_column(title, batch.images[0], self.explainer.explain(detector, batch.encoded)))
-        if not any(severities):
-            columns.pop()
-        return f"{self._note(method)}{''.join(columns)}{self._aid()}"
-
-    def _note(self, method: str) -> str:
-        if method == "ours":
-            return ""
-        title = escape(self.shared.methods[method].title)
-        return f"<p>The score above is {title}’s; what follows are the reasons of ours.</p>"
+        for title, severities in levels.items():
+            batch = self.shared.image_batch(selection.picture.pixels, severities)
+            columns.append(_column(title, batch.images[0], self.explainer.explain(selection.detector, batch.encoded)))
+        return f"{_note(selection)}{''.join(columns)}{self._aid()}"
 
     def _aid(self) -> str:
-        return f"""<p class="aid"><b>Cosines.</b> Image and text vectors keep a distance, so none comes near 1: compare
-<span class="normal">● normal</span> with <span class="abnormal">▲ abnormal</span>. The score itself is the
-FNN’s, which learned from the prompts and has heard no plain sentence. <b>Learned words</b> are free vectors and need
-not mean anything. Each is shown as the nearest of {self.explainer.words:,} real words with the cosine between them:
-1 is that very word, and a random vector comes to {self.explainer.chance:.2f}.</p>"""
+        return f"""<p class="aid"><b>Cosines.</b> Image vectors always lie far from text vectors, so no cosine comes
+near 1. What counts is which is higher, <span class="normal">● normal</span> or
+<span class="abnormal">▲ abnormal</span>. The score itself comes from the FNN, which learned from the prompts and never
+saw a plain sentence. <b>Learned words</b> are free vectors and need not mean anything. Each is shown as the nearest of
+{self.explainer.words:,} real words, with the cosine to it: 1 would be that very word, and a random vector reaches
+{self.explainer.chance:.2f}.</p>"""
+
+
+def _note(selection: Selection) -> str:
+    """Whose reasons these are, where the score is another method's."""
+    if selection.by_ours:
+        return ""
+    return f"<p>The score above is {escape(selection.method_title)}’s. The reasons below are those of our method.</p>"
 
 
 def _column(title: str, pixels: np.ndarray, reasons: Reasons) -> str:

@@ -37,7 +37,7 @@ def in_words(function: Callable, show: Callable[[str], str] = html.escape) -> Ca
         function: the handler, a generator or not.
         show: how the sentence is written; escaped for the page, which takes it for HTML.
     """
-    if inspect.isgeneratorfunction(function):
+    if inspect.isgeneratorfunction(inspect.unwrap(function)):
 
         @functools.wraps(function)
         def handler(*arguments, **named):

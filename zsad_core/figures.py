@@ -9,34 +9,54 @@ import io
 from collections import deque
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
 from PIL import Image
 
+from .colour_tables import CIVIDIS, INFERNO
 from .corruptions import MAX_SEVERITY
 
 NEUTRAL = 0.5  # the value at which neither state is nearer; see Inspection.neutral
 FADE = 0.1  # the overlay becomes opaque from the neutral point up to this much above it
 
-# Perceptually uniform, and told apart with any colour vision: inferno for anomaly, cividis for similarity.
-ANOMALY_COLOURS = (colormaps["inferno"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)  # (256, 3)
-SIMILARITY_COLOURS = (colormaps["cividis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)  # (256, 3)
+SCALE_LABELS = ((0, "0 normal"), (NEUTRAL, f"{NEUTRAL} neutral"), (1, "1 abnormal"))  # of the score and of the map
 
 TAIL = 5  # positions of a text vector that are still drawn behind it
+SEVERITY_LABEL = "severity"
+LABELS_APART = 0.074  # at least, of the height of a chart
 REACH = 0.65, 0.75  # half the width and half the height of the picture of text vectors, in units of the joint space
 
-# Lines are told apart by colour (with any colour vision), dashes and markers: colour by day, dashes, matplotlib's name
-# of the marker, and the marker as an SVG path. The page has the same colours, and those by night, in its style sheet.
+
+class LineStyle(NamedTuple):
+    """How a line of a chart looks; lines are told apart by colour, with any colour vision, by dashes and by markers.
+
+    Attributes:
+        day, night: colour on a light and on a dark sheet.
+        dashes: lengths of dash and gap, in line widths for matplotlib and in pixels for SVG; none is a full line.
+        marker: matplotlib's name of it. path: the same one as an SVG path.
+    """
+
+    day: str
+    night: str
+    dashes: tuple[int, ...]
+    marker: str
+    path: str
+
+    @property
+    def svg_dashes(self) -> str:
+        return f' stroke-dasharray="{" ".join(map(str, self.dashes))}"' if self.dashes else ""
+
+
 LINES = (
-    ("#1f66a8", (), "o", "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"),
-    ("#8a6d1a", (7, 3), "s", "M-4-4h8v8h-8z"),
-    ("#3f7d5a", (2, 3), "^", "M0-5l5 8.5h-10z"),
-    ("#bf4311", (10, 3, 2, 3), "D", "M0-5.5l5.5 5.5-5.5 5.5-5.5-5.5z"),
-    ("#7a4a9e", (4, 4), "v", "M0 5l5-8.5h-10z"),
-    ("#5b6472", (12, 4), "p", "M0-5l5 3.6-1.9 5.9h-6.2l-1.9-5.9z"),
-    ("#a33b6b", (1, 4), "h", "M-5 0l2.5-4.3h5l2.5 4.3-2.5 4.3h-5z"),
-    ("#2b7a85", (6, 2, 1, 2), "x", "M-4-4l8 8M4-4l-8 8"),
+    LineStyle("#1f66a8", "#7cb9f2", (), "o", "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"),
+    LineStyle("#8a6d1a", "#e0c25c", (7, 3), "s", "M-4-4h8v8h-8z"),
+    LineStyle("#3f7d5a", "#84cda3", (2, 3), "^", "M0-5l5 8.5h-10z"),
+    LineStyle("#bf4311", "#ff8e5e", (10, 3, 2, 3), "D", "M0-5.5l5.5 5.5-5.5 5.5-5.5-5.5z"),
+    LineStyle("#7a4a9e", "#c39be6", (4, 4), "v", "M0 5l5-8.5h-10z"),
+    LineStyle("#5b6472", "#a3adbb", (12, 4), "p", "M0-5l5 3.6-1.9 5.9h-6.2l-1.9-5.9z"),
+    LineStyle("#a33b6b", "#ee8fb8", (1, 4), "h", "M-5 0l2.5-4.3h5l2.5 4.3-2.5 4.3h-5z"),
+    LineStyle("#2b7a85", "#6fc5d1", (6, 2, 1, 2), "x", "M-4-4l8 8M4-4l-8 8"),
 )
 
 
@@ -66,7 +86,7 @@ def _layer(values: np.ndarray) -> np.ndarray:
     """Colour and opacity of values in [0, 1], (N,) -> (N,) uint32, of which each is red, green, blue and alpha."""
     rise = np.clip((values - NEUTRAL) / FADE, 0, 1)
     alpha = rise * rise * (3 - 2 * rise)  # without an edge at either end
-    colours = ANOMALY_COLOURS[(values * 255).round().astype(np.uint8)]  # (N, 3)
+    colours = INFERNO[(values * 255).round().astype(np.uint8)]  # (N, 3)
     return np.column_stack([colours, (alpha * 255).round().astype(np.uint8)]).view(np.uint32)[:, 0]
 
 
@@ -140,7 +160,7 @@ def similarity_picture(vectors: np.ndarray) -> str:
     """The similarity matrix |cos| of text vectors (N, d), l2-normalised, as a `data:` address of N x N pixels."""
     cosines = np.clip(np.abs(vectors @ vectors.T), 0, 1)
     picture = Image.fromarray((cosines * 255).round().astype(np.uint8))
-    picture.putpalette(SIMILARITY_COLOURS.tobytes())
+    picture.putpalette(CIVIDIS.tobytes())
     return _data_address(picture, "png")
 
 
@@ -153,13 +173,38 @@ def curves(series: Mapping[str, Sequence[tuple[int, float]]], steps: int, title:
     """
     width, height = 240, 80
     parts = [f'<path class="grid" d="M0 {y}H{width}"/>' for y in (1, height / 2, height - 1)]
-    for number, values in enumerate(series.values()):
+    for number, (values, style) in enumerate(zip(series.values(), LINES)):
         points = " ".join(
             f"{step / max(steps, 1) * width:.1f},{1 + (height - 2) * (1 - min(max(value, 0), 1)):.1f}"
             for step, value in values
         )
-        parts.append(f'<polyline class="line-{number}" points="{points}"/>')
+        parts.append(f'<polyline class="line-{number}" points="{points}"{style.svg_dashes}/>')
     return _svg(width, height, "curves", title, parts)
+
+
+class SeverityLine(NamedTuple):
+    """A line of a severity chart, and the label at its end.
+
+    Attributes:
+        points: (severity, score) of each; empty as long as there is no score.
+        label: the line's name. value: its last score as it is shown. height: of the label, on the scale of the scores.
+    """
+
+    style: LineStyle
+    points: list[tuple[int, float]]
+    label: str
+    value: str
+    height: float
+
+
+def _severity_lines(series: Mapping[str, Sequence[float]]) -> list[SeverityLine]:
+    heights = iter(apart([scores[-1] for scores in series.values() if scores], LABELS_APART, 0, 1))
+    return [
+        SeverityLine(style, list(enumerate(scores)), name, f"{scores[-1]:.2f}", next(heights))
+        if scores
+        else SeverityLine(style, [], name, "", 0)
+        for (name, scores), style in zip(series.items(), LINES)
+    ]
 
 
 def severity_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
@@ -172,7 +217,9 @@ def severity_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
         title: stands above the lines.
     """
     width, height, left, right, top, bottom = 690, 346, 118, 508, 32, 304
-    across = [left + (right - left) * severity / MAX_SEVERITY for severity in range(MAX_SEVERITY + 1)]
+
+    def across(severity: float) -> float:
+        return left + (right - left) * severity / MAX_SEVERITY
 
     def down(score: float) -> float:
         return bottom + (top - bottom) * min(max(score, 0), 1)
@@ -188,31 +235,27 @@ def severity_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
         f'<rect fill="url(#severity-scale)" x="{left - 20}" y="{top}" width="8" height="{bottom - top}" rx="4"/>',
         *(f'<path class="grid" d="M{left} {down(score):.1f}H{right}"/>' for score in (0, 0.25, 0.75, 1)),
         f'<path class="neutral" d="M{left - 24} {down(NEUTRAL):.1f}H{right}"/>',
+        f'<text class="caption" x="{left}" y="{top - 13}">{escape(title)}</text>',
     ]
-    parts.append(f'<text class="caption" x="{left}" y="{top - 13}">{escape(title)}</text>')
-    for score, words in ((1, "1 abnormal"), (NEUTRAL, f"{NEUTRAL} neutral"), (0, "0 normal")):
+    for score, words in SCALE_LABELS:
         parts.append(f'<text class="axis end" x="{left - 28}" y="{down(score) + 4.5:.1f}">{words}</text>')
-    for severity, x in enumerate(across):
-        parts.append(f'<text class="axis middle" x="{x:.1f}" y="{bottom + 20}">{severity}</text>')
-    parts.append(f'<text class="axis middle" x="{(left + right) / 2}" y="{height - 4}">severity</text>')
+    for severity in range(MAX_SEVERITY + 1):
+        parts.append(f'<text class="axis middle" x="{across(severity):.1f}" y="{bottom + 20}">{severity}</text>')
+    parts.append(f'<text class="axis middle" x="{(left + right) / 2}" y="{height - 4}">{SEVERITY_LABEL}</text>')
 
-    ends = {}
-    for number, (name, scores) in enumerate(series.items()):
-        _, dashes, _, marker = LINES[number]
-        places = [(x, down(score)) for x, score in zip(across, scores)]
+    labels = []
+    for number, line in enumerate(_severity_lines(series)):
+        places = [(across(severity), down(score)) for severity, score in line.points]
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        markers = "".join(f'<path d="{marker}" transform="translate({x:.1f} {y:.1f})"/>' for x, y in places)
-        dashed = f' stroke-dasharray="{" ".join(map(str, dashes))}"' if dashes else ""
-        parts.append(f'<g class="line-{number}"><polyline points="{points}"{dashed}/>{markers}</g>')
+        markers = "".join(f'<path d="{line.style.path}" transform="translate({x:.1f} {y:.1f})"/>' for x, y in places)
+        parts.append(f'<g class="line-{number}"><polyline points="{points}"{line.style.svg_dashes}/>{markers}</g>')
         if places:
-            ends[number] = (*places[-1], name, scores[-1])
-    labels = apart([y for _, y, _, _ in ends.values()], 20, top, bottom)
-    for (number, (x, y, name, score)), label in zip(ends.items(), labels):
-        parts.append(
-            f'<g class="label line-{number}"><path d="M{x + 8:.1f} {y:.1f}L{x + 16:.1f} {label:.1f}"/>'
-            f'<text x="{x + 20:.1f}" y="{label + 5:.1f}">{escape(name)} <tspan>{score:.2f}</tspan></text></g>'
-        )
-    return _svg(width, height, "severity", title, parts)
+            (x, y), end = places[-1], down(line.height)
+            labels.append(
+                f'<g class="label line-{number}"><path d="M{x + 8:.1f} {y:.1f}L{x + 16:.1f} {end:.1f}"/>'
+                f'<text x="{x + 20:.1f}" y="{end + 5:.1f}">{escape(line.label)} <tspan>{line.value}</tspan></text></g>'
+            )
+    return _svg(width, height, "severity", title, [*parts, *labels])
 
 
 def severity_picture(series: Mapping[str, Sequence[float]], title: str) -> np.ndarray:
@@ -223,22 +266,24 @@ def severity_picture(series: Mapping[str, Sequence[float]], title: str) -> np.nd
     figure = Figure(figsize=(8, 4.5), dpi=160, layout="constrained")
     axes = figure.subplots()
     axes.hlines(NEUTRAL, 0, MAX_SEVERITY, color="#5b6472", linewidth=1, zorder=1)
-    axes.text(0, NEUTRAL + 0.01, "neutral", color="#5b6472", fontsize=9)
-    ends = apart([scores[-1] for scores in series.values()], 0.055, 0, 1)
-    for (name, scores), (colour, dashes, marker, _), end in zip(series.items(), LINES, ends):
-        style = {"color": colour, "linewidth": 2.2, "marker": marker, "linestyle": (0, dashes or None)}
-        axes.plot(range(len(scores)), scores, **style)
+    for style, points, label, value, height in _severity_lines(series):
+        if not points:
+            continue
+        severities, scores = zip(*points)
+        dashes = (0, style.dashes or None)
+        axes.plot(severities, scores, color=style.day, linewidth=2.2, marker=style.marker, linestyle=dashes)
         axes.annotate(
-            f"{name} {scores[-1]:.2f}",
-            (len(scores) - 1, end),
+            f"{label} {value}",
+            (severities[-1], height),
             xytext=(9, 0),
             textcoords="offset points",
             va="center",
-            color=colour,
+            color=style.day,
             weight="bold",
         )
-    axes.set(title=title, xlabel="severity", ylabel="anomaly score", ylim=(0, 1), xlim=(-0.1, MAX_SEVERITY + 1.2))
+    axes.set(title=title, xlabel=SEVERITY_LABEL, ylim=(0, 1), xlim=(-0.1, MAX_SEVERITY + 1.2))
     axes.set_xticks(range(MAX_SEVERITY + 1))
+    axes.set_yticks(*zip(*SCALE_LABELS))
     axes.spines[["top", "right"]].set_visible(False)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .detector import Inspection
-from .figures import heat, overlay
+from .figures import NEUTRAL, SCALE_LABELS, heat, overlay
 
 SIZE = WIDTH, HEIGHT = 1600, 900
 MARGIN, GAP = 60, 20
@@ -19,7 +18,7 @@ PICTURE = (COLUMN - GAP) // 2  # side of a picture's frame
 TOP = 206  # of the pictures
 
 # The page's colours by day.
-PAPER, CARD, WELL, LINE, INK, QUIET = "#f5f2ec", "#fffdf9", "#ece7dc", "#ddd6ca", "#1c2430", "#5b6472"
+PAPER, WELL, LINE, INK, QUIET = "#f5f2ec", "#ece7dc", "#ddd6ca", "#1c2430", "#5b6472"
 STATES = {"normal": "#1f66a8", "abnormal": "#bf4311", "undecided": "#6b5b2e"}
 
 
@@ -50,7 +49,7 @@ def report_picture(
     _text(draw, (MARGIN, 132), details, 22, QUIET, most=WIDTH - 2 * MARGIN)
     for panel, before, left in ((clean, None, MARGIN), (corrupted, clean, MARGIN + COLUMN + 2 * GAP)):
         _half(page, draw, left, panel, before)
-    legend = "One colour scale for every map: the same colour is the same value; clear under 0.5, the neutral point."
+    legend = f"All maps share one colour scale: the same colour means the same value. Below {NEUTRAL} they are clear."
     _text(draw, (MARGIN, HEIGHT - 44), legend, 20, QUIET)
     return page
 
@@ -85,12 +84,8 @@ def _scale(page: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int]
     middle, at = left + round(neutral * COLUMN), left + round(score * (COLUMN - 1))
     draw.line((middle, top - 5, middle, top + 22), QUIET, 1)
     draw.rounded_rectangle((at - 4, top - 7, at + 4, top + 24), 4, INK, PAPER, 2)
-    for x, anchor, label in (
-        (left, "ls", "0 normal"),
-        (middle, "ms", f"{neutral} neutral"),
-        (left + COLUMN, "rs", "1 abnormal"),
-    ):
-        draw.text((x, top + 46), label, QUIET, _font(20), anchor=anchor)
+    for (value, label), anchor in zip(SCALE_LABELS, ("ls", "ms", "rs"), strict=True):
+        draw.text((left + round(value * COLUMN), top + 46), label, QUIET, _font(20), anchor=anchor)
 
 
 def _place(page: Image.Image, corner: tuple[int, int], pixels: np.ndarray) -> None:
@@ -114,4 +109,6 @@ def _text(draw, corner, text: str, size: int, colour: str, face: str = "Sans", m
 @lru_cache(64)
 def _font(size: int, face: str = "Sans") -> ImageFont.FreeTypeFont:
     """DejaVu, which comes with matplotlib: the same on every machine."""
+    import matplotlib  # takes half a second that only a report needs
+
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf", f"DejaVu{face}.ttf"), size)

@@ -7,10 +7,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from PIL import Image
 
+from zsad_core.colour_tables import CIVIDIS, INFERNO
 from zsad_core.figures import (
-    ANOMALY_COLOURS,
     LINES,
     TextVectorPicture,
     apart,
@@ -82,7 +83,12 @@ def test_the_map_lies_over_the_place_it_speaks_of(image):
 def test_opacity_goes_from_not_seen_to_the_colour_alone(image):
     hot = np.ones(image.shape[:2])
     assert np.array_equal(overlay(image, hot, opacity=0), image)
-    assert (overlay(image, hot, opacity=1) == ANOMALY_COLOURS[-1]).all()
+    assert (overlay(image, hot, opacity=1) == INFERNO[-1]).all()
+
+
+@pytest.mark.parametrize(("name", "table"), [("inferno", INFERNO), ("cividis", CIVIDIS)])
+def test_the_colour_tables_are_those_of_matplotlib(name, table):
+    assert np.array_equal(table, (colormaps[name](np.arange(256))[:, :3] * 255).round())
 
 
 def test_abnormal_text_vectors_are_right_of_normal_ones():

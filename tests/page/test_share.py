@@ -68,8 +68,33 @@ def test_a_hostile_value_gets_a_sentence_and_the_default_and_costs_no_other(name
 
 def test_an_endless_link_and_one_of_rubbish_are_survived():
     link, (complaint,) = read_link("product=bottle&" + "x" * 5000, DESK)
-    assert link == Link("metal nut") and "characters" in complaint
+    assert link == Link("metal nut", severities=dict.fromkeys(LEVELS, 0)) and "characters" in complaint
     assert read_link("?%ff%00=%&&==;&blur", DESK)[0].product == "metal nut"
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("?product=", "name is empty"),
+        ("?product=%ff%fe", "product is not text in UTF-8"),
+        ("?product=%ED%A0%80", "product is not text in UTF-8"),
+        ("?adjectives=%ff", "adjectives is not text in UTF-8"),
+        ("?product=nut&product=nut", "product more than once"),
+        ("?preset=quick&steps=3&steps=3", "steps more than once"),
+        ("?blur", "blur is ''"),
+        ("?blur=1e400", "blur is '1e400'"),
+        ("?seed=" + "9" * 1900, "seed is '999"),
+    ],
+)
+def test_a_value_that_cannot_be_read_gets_a_sentence(query, sentence):
+    link, (complaint,) = read_link(query, DESK)
+    assert sentence in complaint
+    assert (link.product, link.seed, link.severities) == ("metal nut", 0, dict.fromkeys(LEVELS, 0))
+
+
+def test_what_other_sites_add_to_a_link_is_passed_over():
+    link = Link("bottle", "quick", {}, 5, LEVELS)
+    assert read_link(f"?__theme=dark&{link.query()}&fbclid=x&product[a][b]=c&[[[=]]]", DESK) == (link, [])
 
 
 def test_a_name_alone_means_the_detector_that_is_there():
@@ -131,6 +156,16 @@ def test_a_hostile_link_leaves_the_first_screen_as_it_is(page, address):
     expect(page.get_by_text("contains markup")).to_contain_text("blur is '99'")
     expect(scale(page, "clean")).to_have_attribute("style", shown)
     assert "Traceback" not in page.content()
+
+
+@pytest.mark.slow
+def test_a_link_that_is_too_long_says_so_and_shows_the_usual_page(page, address):
+    page.goto(f"{address}?product={'a' * 2100}")
+    expect(page.get_by_text("The link has 2109 characters")).to_contain_text("at most 2000 are read")
+    expect(page.get_by_text("not trained yet")).to_have_count(0)
+    expect(page.locator("#product input")).to_have_value("metal nut")
+    expect(page.locator("#corrupted .tag")).to_have_text("Not corrupted yet: move a slider")
+    expect(page.locator("#detector input")).to_have_value("metal nut")
 
 
 @pytest.mark.slow

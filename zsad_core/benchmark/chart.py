@@ -1,16 +1,14 @@
 """robustness.png: image AUROC against the severity of each corruption, a line a method."""
 
 import io
+import itertools
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..figures import LINES, SEVERITY_LABEL
 from .work import ALL_METHODS
-
-# Told apart with any colour vision (Okabe and Ito), by marker, and in grey. The first is for our own method.
-COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#E69F00", "#000000", "#999999")
-MARKERS = "os^Dv<>P"
 
 
 def robustness_chart(settings, figures):
@@ -26,16 +24,16 @@ def robustness_chart(settings, figures):
     sheet = Figure(figsize=(2.6 * len(panels) + 0.4, 3.6), layout="constrained")
     axes = np.atleast_1d(sheet.subplots(1, len(panels), sharey=True))
     for axis, (title, shown) in zip(axes, panels.items()):
-        for number, name in enumerate(_ours_first(figures.methods)):
+        for name, style in zip(_ours_first(figures.methods), itertools.cycle(LINES)):
             severities, means, spreads = _curve(figures, name, shown)
             ours = name == "ours"
             axis.errorbar(
-                severities, means, spreads, label=ALL_METHODS[name].title, color=COLOURS[number % len(COLOURS)],
-                marker=MARKERS[number % len(MARKERS)], markersize=4, linewidth=2.2 if ours else 1.2, capsize=2,
+                severities, means, spreads, label=ALL_METHODS[name].title, color=style.day,
+                marker=style.marker, markersize=4, linewidth=2.2 if ours else 1.2, capsize=2,
                 zorder=3 if ours else 2,
             )  # fmt: skip
         axis.set_title(title, fontsize=10)
-        axis.set_xlabel("severity", fontsize=9)
+        axis.set_xlabel(SEVERITY_LABEL, fontsize=9)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.tick_params(labelsize=8)
         axis.grid(color="#DDDDDD", linewidth=0.6)
