@@ -1,66 +1,115 @@
 """Reading images: whatever a person hands over becomes one uint8 RGB array, or a sentence that says why not.
 
-A file is hostile until checked: only the decoders of FORMATS are ever tried, its size in bytes and in pixels is
-checked before a pixel is decoded, and no setting of PIL is changed.
+A file is hostile until checked: its size in bytes and in pixels, and what its decoder would have to do, are checked
+before a decoder of FORMATS opens it, and no setting of PIL is changed. All decoders of the process together take no
+more memory than DECODING and FILES, unless a single image needs more: that one is decoded alone.
 """
 
 import io
+import math
 import os
 import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from .errors import InputError
+from .image_headers import check_tags, read_header
 
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 32_768  # keeps a strip of one pixel by millions from blowing up what pads or resizes it
 MAX_BYTES = 128 * 2**20
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")  # "JPEG" covers MPO, the two-picture JPEG of some cameras
+STRIP = 2**18  # pixels converted at a time
 
 
-def read_image(source) -> np.ndarray:
+class _Budget:
+    """Bytes that all threads share: whoever needs some waits, in turn, until they are free."""
+
+    def __init__(self, total: int):
+        self._total = self._free = total
+        self._turn, self._freed = threading.Lock(), threading.Condition()
+
+    @contextmanager
+    def take(self, wanted: int) -> Iterator[None]:
+        """Holds so many bytes, or all there are if it wants more."""
+        wanted = min(wanted, self._total)
+        with self._turn, self._freed:  # whoever waits for much is not overtaken by those who want little
+            self._freed.wait_for(lambda: self._free >= wanted)
+            self._free -= wanted
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._free += wanted
+                self._freed.notify_all()
+
+
+DECODING = _Budget(512 * 2**20)  # pixels while they are decoded and converted
+FILES = _Budget(2 * MAX_BYTES)  # files while they are decoded
+
+
+def read_image(source, longest: int | None = None, most_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read one image as 8-bit RGB.
 
-    `source` is a path (str or Path), the bytes of a file, an open binary file, a PIL image, or an array:
-    (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, of uint16 (65535 is white) or of floats in [0, 1].
+    Args:
+        source: a path (str or Path), the bytes of a file, an open binary file, a PIL image, or an array: (H, W),
+            (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, of uint16 (65535 is white) or of floats in [0, 1].
+        longest: reduce the image until neither side has more pixels than this; a JPEG is then decoded reduced.
+        most_pixels: that may be decoded. A JPEG that is decoded reduced may have up to MAX_PIXELS.
 
     Of an animation the first frame is read. EXIF rotation is applied, alpha is laid over white, grey is repeated to
     three channels, 16-bit values are divided by 257 and rounded, CMYK and palettes are converted.
 
     Returns a new (H, W, 3) uint8 array; it shares no memory with the source.
-    Raises InputError if there is no such file, it is not an image of FORMATS, damaged, cut short, or over MAX_BYTES,
-    MAX_PIXELS or MAX_SIDE, or if an array's shape, dtype or range is not one of the above.
+    Raises InputError if there is no such file, it is not an image of FORMATS, damaged, cut short, made to keep a
+    decoder busy, or over MAX_BYTES, MAX_PIXELS, MAX_SIDE or `most_pixels`, or if an array's shape, dtype or range is
+    not one of the above.
     """
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _reduced(_from_array(source), longest)
     if isinstance(source, Image.Image):
-        return _from_pil(source, "The image")
+        return _from_pil(source, "The image", longest)
     if isinstance(source, (str, Path)):
         # Only the base name is shown: where a server keeps its files is nobody's business.
         name = repr(Path(source).name[-80:])
-        return _from_bytes(_read_path(source, name), name)
+        with FILES.take(_size_of(source, name)):
+            return _from_bytes(_read_path(source, name), name, longest, most_pixels)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _from_bytes(bytes(source), "The image")
+        return _from_bytes(bytes(source), "The image", longest, most_pixels)
     if hasattr(source, "read"):
-        return _from_bytes(_read_file(source), "The file")
+        return _from_bytes(_read_file(source), "The file", longest, most_pixels)
     raise InputError(
         f"An image cannot be read from a {type(source).__name__}: give a path, the bytes of a file, a PIL image or an "
         "H x W x 3 array."
     )
 
 
-def _read_path(path, name: str) -> bytes:
+def _size_of(path: str | Path, name: str) -> int:
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISREG(mode):  # a pipe or a device might never end
-            with open(path, "rb") as file:
-                return file.read(MAX_BYTES + 1)
+        status = os.stat(path)
     except (OSError, ValueError):  # ValueError: a null byte in the path
-        raise InputError(f"There is no file {name} that can be opened: check the path.") from None
-    kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise _not_opened(name) from None
+    if stat.S_ISREG(status.st_mode):  # a pipe or a device might never end
+        return min(status.st_size, MAX_BYTES)
+    kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
     raise InputError(f"{name} is {kind}: give the path of one image file.")
+
+
+def _read_path(path: str | Path, name: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError:
+        raise _not_opened(name) from None
+
+
+def _not_opened(name: str) -> InputError:
+    return InputError(f"There is no file {name} that can be opened: check the path.")
 
 
 def _read_file(file) -> bytes:
@@ -73,28 +122,35 @@ def _read_file(file) -> bytes:
     return data
 
 
-def _from_bytes(data: bytes, name: str) -> np.ndarray:
+def _from_bytes(data: bytes, name: str, longest: int | None, most_pixels: int) -> np.ndarray:
     if not data:
         raise InputError(f"{name} is empty (0 bytes): save or download it again.")
     if len(data) > MAX_BYTES:
         raise InputError(f"{name} is over the limit of {MAX_BYTES >> 20} MB: save it smaller, for example as JPEG.")
-    with _open(data, name) as image:
-        return _from_pil(image, name)
-
-
-def _open(data: bytes, name: str) -> Image.Image:
-    """Parse the header with the first decoder of FORMATS that takes it.
-
-    Not Image.open: that warns about large sizes through a global filter, before anyone can look at the size.
-    """
-    Image.init()
-    for factory, accept in (Image.OPEN[key] for key in FORMATS):
-        if accept(data[:16]) is True:  # a string means that this PIL was built without the decoder
-            try:
-                return factory(io.BytesIO(data), "")
-            except Exception:  # parsers fail in many ways on hostile data, and each one means the same to the user
-                raise _damaged(name) from None
-    raise InputError(f"{name} is not an image of a known kind: give a PNG, JPEG, WebP, BMP, TIFF or GIF file.")
+    header = read_header(data, name)
+    # Checked here, because Image.open warns of a large image through a global filter, and names no size.
+    _check_size(header.width, header.height, name)
+    try:
+        image = Image.open(io.BytesIO(data), formats=(header.kind,))
+    except Exception:  # parsers fail in many ways on hostile data, and each one means the same to the user
+        raise _damaged(name) from None
+    with image:
+        _check_size(*image.size, name)  # again: this is what will be decoded
+        whole = math.prod(image.size)
+        if longest is not None:
+            _ask_for_less(image, longest)
+        decoded = math.prod(image.size)
+        if decoded > most_pixels:
+            raise InputError(
+                f"{name} is {image.width} x {image.height} pixels; here the limit of a {image.format} is "
+                f"{most_pixels / 10**6:.0f} million pixels: save it as JPEG, or scale it down first."
+            )
+        # Besides the pixels as PIL keeps them, their conversion to the three bytes of the result.
+        with DECODING.take(int(header.held * whole + (_stored_bytes(image.mode) + 3) * decoded)):
+            _load(image, name)
+            if longest is not None and image.mode in ("RGB", "L") and not image.has_transparency_data:
+                image.thumbnail((longest, longest), Image.Resampling.BICUBIC)  # without a copy of the whole
+            return _from_pil(image, name, longest)
 
 
 def _damaged(name: str) -> InputError:
@@ -111,69 +167,127 @@ def _check_size(width: int, height: int, name: str) -> None:
         )
 
 
-def _from_pil(image: Image.Image, name: str) -> np.ndarray:
-    _check_size(*image.size, name)
+def _ask_for_less(image: Image.Image, longest: int) -> None:
+    """Has a decoder that can do so, JPEG's, give a smaller image, at least twice as large as it will be in the end."""
+    scale = 2 * longest / max(image.size)
+    if scale < 1:
+        image.draft(None, tuple(math.ceil(side * scale) for side in image.size))
+
+
+def _stored_bytes(mode: str) -> int:
+    """Bytes of a pixel as PIL keeps it."""
+    return 1 if mode in ("1", "L", "P") else 2 if mode.startswith("I;16") else 4
+
+
+def _load(image: Image.Image, name: str) -> None:
     try:
         image.load()
-    except Exception:  # as in _open
+    except Exception:  # as in _from_bytes
         raise _damaged(name) from None
-    image = _upright(image)
+
+
+def _from_pil(image: Image.Image, name: str, longest: int | None) -> np.ndarray:
+    _check_size(*image.size, name)
+    _load(image, name)
+    width, height = image.size
+
+    def rows(top: int, bottom: int, mode: str | None = None) -> np.ndarray:
+        strip = image.crop((0, top, width, bottom))
+        return np.asarray(strip.convert(mode) if mode else strip)
+
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _three_channels(_deep_grey_to_uint8(np.asarray(image), name))
+        convert = _deep_grey(width, height, rows, name)
+    elif image.has_transparency_data:
+        convert = lambda top, bottom: _over_white(rows(top, bottom, "RGBA"))  # noqa: E731
+    else:
+        convert = lambda top, bottom: rows(top, bottom, "RGB")  # noqa: E731
     try:
-        if image.has_transparency_data:
-            return _over_white(np.asarray(image.convert("RGBA")))
-        return np.array(image.convert("RGB"))
+        pixels = _in_strips(width, height, convert)
     except ValueError:
         raise InputError(f"{name} has the colour mode {image.mode}, which is not supported: save it as RGB.") from None
+    return _upright(_reduced(pixels, longest), image, name)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+# How an image is turned upright, by its EXIF orientation; (H, W, 3) to either (H, W, 3) or (W, H, 3).
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: pixels[::-1].transpose(1, 0, 2),
+    7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda pixels: pixels[:, ::-1].transpose(1, 0, 2),
+}
+
+
+def _upright(pixels: np.ndarray, image: Image.Image, name: str) -> np.ndarray:
+    exif = image.info.get("exif", b"")
+    check_tags(exif.removeprefix(b"Exif\0\0"), name)
     try:
-        return ImageOps.exif_transpose(image)
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
     except Exception:  # a damaged EXIF block does not make the pixels wrong
-        return image
+        turn = None
+    return np.ascontiguousarray(turn(pixels)) if turn else pixels
 
 
-def _deep_grey_to_uint8(values: np.ndarray, name: str) -> np.ndarray:
+def _deep_grey(width: int, height: int, rows: Callable, name: str) -> Callable[[int, int], np.ndarray]:
     """Grey of more than 8 bits: 0..1 if floats say so, else 0..255 in an int32 or float image, else 0..65535."""
-    low, high = values.min(), values.max()
+    ranges = [(part.min(), part.max()) for part in (rows(*strip) for strip in _strips(width, height))]
+    low, high = np.min(ranges), np.max(ranges)
     if not (low >= 0 and high <= 65535):  # also catches NaN
         raise InputError(f"{name} has grey values from {low} to {high}: give 0 to 65535, or 0 to 1 for floats.")
-    if values.dtype.kind == "f" and high <= 1:
-        return _scaled(values, 255)
-    if values.dtype.itemsize == 4 and high <= 255:
-        return _scaled(values, 1)
-    return _scaled(values, 1 / 257)
+    kind = rows(0, 1).dtype
+    factor = 255 if kind.kind == "f" and high <= 1 else 1 if kind.itemsize == 4 and high <= 255 else 1 / 257
+    return lambda top, bottom: _scaled(rows(top, bottom), factor)
+
+
+def _reduced(pixels: np.ndarray, longest: int | None) -> np.ndarray:
+    if longest is None or max(pixels.shape) <= longest:
+        return pixels
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((longest, longest), Image.Resampling.BICUBIC)
+    return np.array(picture)
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise InputError(f"An image array has the shape {array.shape}: give H x W, H x W x 3 or H x W x 4.")
     _check_size(array.shape[1], array.shape[0], "The array")
+    factor = None
     if array.dtype.kind == "f":
         low, high = array.min(), array.max()
         if not (low >= 0 and high <= 1):  # also catches NaN
             raise InputError(f"A float image array runs from {low} to {high}: give 0 to 1, or uint8 for 0 to 255.")
-        array = _scaled(array, 255)
+        factor = 255
     elif array.dtype.kind == "u" and array.dtype.itemsize == 2:
-        array = _scaled(array, 1 / 257)
+        factor = 1 / 257
     elif array.dtype != np.uint8:
         raise InputError(f"An image array has the dtype {array.dtype}: give uint8, uint16 or floats in [0, 1].")
-    if array.ndim == 3 and array.shape[2] == 4:
-        return _over_white(array)
-    return _three_channels(array)
+
+    def convert(top: int, bottom: int) -> np.ndarray:
+        rows = array[top:bottom] if factor is None else _scaled(array[top:bottom], factor)
+        return _over_white(rows) if rows.shape[2:] == (4,) else rows
+
+    return _in_strips(array.shape[1], array.shape[0], convert)
+
+
+def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Top and bottom of strips that together are the image: what is converted at a time, to copy no whole image."""
+    step = max(1, STRIP // width)
+    return ((top, min(top + step, height)) for top in range(0, height, step))
+
+
+def _in_strips(width: int, height: int, convert: Callable[[int, int], np.ndarray]) -> np.ndarray:
+    """A new (H, W, 3) of what `convert` makes of each strip: uint8 (h, W), (h, W, 1) or (h, W, 3)."""
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top, bottom in _strips(width, height):
+        strip = convert(top, bottom)
+        pixels[top:bottom] = strip[..., None] if strip.ndim == 2 else strip
+    return pixels
 
 
 def _scaled(values: np.ndarray, factor: float) -> np.ndarray:
     return np.rint(values.astype(np.float64) * factor).astype(np.uint8)
-
-
-def _three_channels(array: np.ndarray) -> np.ndarray:
-    """(H, W), (H, W, 1) or (H, W, 3) to a new (H, W, 3)."""
-    if array.ndim == 2:
-        array = array[..., None]
-    return np.array(np.broadcast_to(array, (*array.shape[:2], 3)), order="C")
 
 
 def _over_white(rgba: np.ndarray) -> np.ndarray:

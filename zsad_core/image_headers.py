@@ -1,0 +1,269 @@
+"""What an image file says of itself, read before any decoder opens it, and what would make a decoder work for minutes.
+
+Decoders are quick and lean on what cameras and editors write. A few hundred bytes can ask them for far more: scans
+over the same pixels, tags that share their bytes, comments without end. Such files are refused here by a sentence.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .errors import InputError
+
+MAX_SCANS = 100  # of a JPEG; progressive ones have about 10
+MAX_SCANNED = 1_280_000_000  # pixels times scans, some 2 seconds of work: 20 scans of 64 million pixels
+MAX_METADATA = 16 * 2**20  # bytes of a file beside its pixels
+MAX_PARTS = 100_000  # segments of a JPEG, chunks of a PNG
+MAX_COMMENT = 2**20  # bytes before the first frame of a GIF: Pillow joins comments piece by piece
+MAX_RLE = 8_000_000  # pixels, and bytes, of a BMP in run-length code: unpacked in Python
+SPARE_CLAIMS = 2**20  # bytes that the tags of a file may claim beyond its length, as damaged ones do
+MAX_VALUES = 2**18  # values of a TIFF tag, such as the places of its strips; each becomes a Python object
+
+_KINDS = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF87a", "GIF"), (b"GIF89a", "GIF"), (b"BM", "BMP"),
+    (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"MM*\0", "TIFF"), (b"II\0*", "TIFF"), (b"MM\0+", "TIFF"),
+    (b"II+\0", "TIFF"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Header:
+    """The kind and size of an image file, and what its decoder holds in memory.
+
+    Attributes:
+        kind: "PNG", "JPEG", "WEBP", "BMP", "TIFF" or "GIF"; "JPEG" covers MPO, the two-picture JPEG of some cameras.
+        width, height: in pixels, as the header claims.
+        held: bytes a pixel that the decoder holds of the whole picture, even while it gives a reduced one.
+    """
+
+    kind: str
+    width: int
+    height: int
+    held: float = 0.0
+
+
+class _Damaged(Exception):
+    """The file does not have the parts that its kind needs."""
+
+
+def kind_of(data: bytes) -> str | None:
+    """The kind of an image file by its first bytes, None for any other file."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return next((kind for start, kind in _KINDS if data.startswith(start)), None)
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """The header of the bytes of an image file.
+
+    Args:
+        name: what the file is called in a message.
+
+    Raises:
+        InputError: not an image of a known kind, cut short, or made to keep a decoder busy.
+    """
+    kind = kind_of(data)
+    if kind is None:
+        raise InputError(f"{name} is not an image of a known kind: give a PNG, JPEG, WebP, BMP, TIFF or GIF file.")
+    try:
+        return _READERS[kind](data, name)
+    except (_Damaged, struct.error, IndexError):
+        raise InputError(f"{name} is damaged or cut short: save or download it again.") from None
+
+
+def check_tags(data: bytes, name: str) -> None:
+    """Makes sure that the tags of a block of EXIF, or of a whole TIFF, do not claim far more bytes than there are.
+
+    Pillow copies the bytes of every tag. In an honest file they lie side by side, in a bomb all in one place.
+
+    Raises:
+        InputError: they do.
+    """
+    try:
+        _read_directory(data, name)
+    except (_Damaged, struct.error, IndexError):  # Pillow leaves out what it cannot read of it
+        pass
+
+
+def _jpeg(data: bytes, name: str) -> Header:
+    size, scans, held, exif = None, 0, 0.0, [b""]
+    metadata = 0
+    for marker, body in _jpeg_segments(data, name):
+        if marker == 0xDA:
+            scans += 1
+            if scans > MAX_SCANS or (size and scans * size[0] * size[1] > MAX_SCANNED):
+                raise InputError(f"{name} is a JPEG of over {scans - 1} scans, which takes too long to read: save it "
+                                 "again with an image editor.")  # fmt: skip
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and not scans:
+            height, width, parts = struct.unpack_from(">HHB", body, 1)
+            size = width, height
+            factors = [divmod(body[7 + 3 * part], 16) for part in range(parts)]  # (across, down)
+            whole = max(across for across, _ in factors) * max(down for _, down in factors)
+            held = 2 * sum(across * down for across, down in factors) / max(1, whole)  # 16-bit coefficients
+        elif not scans and (0xE0 <= marker <= 0xEF or marker == 0xFE):
+            metadata += len(body)
+            if marker == 0xE1 and body.startswith(b"Exif\0\0"):
+                exif.append(body[6:])
+            elif marker == 0xE2 and body.startswith(b"MPF\0"):
+                check_tags(body[4:], name)
+            _check_metadata(metadata, name)
+    if size is None or not scans:
+        raise _Damaged
+    check_tags(b"".join(exif), name)
+    return Header("JPEG", *size, held if scans > 1 else 0.0)
+
+
+_NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # not the escaped byte, a restart, or padding
+
+
+def _jpeg_segments(data: bytes, name: str) -> Iterator[tuple[int, memoryview | bytes]]:
+    """Marker and body of every segment up to the end of the first picture."""
+    at, scanning, count = 2, False, 0
+    while found := _NEXT_MARKER.search(data, at):
+        count += 1
+        if count > MAX_PARTS or (not scanning and found.start() - at > MAX_COMMENT):
+            raise _too_many(name)
+        marker, at = data[found.start() + 1], found.end()
+        if marker == 0xD9:
+            return
+        if marker in (0x01, 0xD8):
+            continue
+        scanning = scanning or marker == 0xDA
+        (length,) = struct.unpack_from(">H", data, at)
+        yield marker, data[at + 2 : at + length]
+        at += max(2, length)
+
+
+def _png(data: bytes, name: str) -> Header:
+    width, height = struct.unpack_from(">II", data, 16)
+    at, count, metadata = 8, 0, 0
+    while at + 8 <= len(data):
+        length, chunk = struct.unpack_from(">I4s", data, at)
+        at += 12 + length
+        count += 1
+        metadata += length if chunk != b"IDAT" else 0
+        if count > MAX_PARTS:
+            raise _too_many(name)
+        _check_metadata(metadata, name)
+    return Header("PNG", width, height)
+
+
+def _webp(data: bytes, name: str) -> Header:
+    chunk = data[12:16]
+    if chunk == b"VP8X":
+        width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
+    elif chunk == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    elif chunk == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+    else:
+        raise _Damaged
+    # The canvas of this frame and of the one before, the unpacked values, and a copy of the result, 4 bytes each.
+    return Header("WEBP", width, height, held=16.0)
+
+
+def _gif(data: bytes, name: str) -> Header:
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    at = 13 + (6 << (flags & 7) if flags & 128 else 0)
+    start = at
+    while data[at] != 0x2C:  # the first frame
+        if data[at] == 0x3B:
+            raise _Damaged
+        if data[at] == 0x21:  # an extension: its label, then pieces of at most 255 bytes up to an empty one
+            at += 2
+            while data[at]:
+                at += 1 + data[at]
+        at += 1
+        if at - start > MAX_COMMENT:
+            raise InputError(f"{name} is a GIF with over {MAX_COMMENT >> 20} MB of comments before its first frame: "
+                             "save it again with an image editor.")  # fmt: skip
+    left, top, across, down = struct.unpack_from("<HHHH", data, at + 1)
+    return Header("GIF", max(width, left + across), max(height, top + down), held=1.0)
+
+
+def _bmp(data: bytes, name: str) -> Header:
+    (size,) = struct.unpack_from("<I", data, 14)
+    if size == 12:
+        return Header("BMP", *struct.unpack_from("<HH", data, 18))
+    width, height, _, _, packed = struct.unpack_from("<iiHHI", data, 18)
+    width, height = abs(width), abs(height)
+    if packed in (1, 2) and max(len(data), width * height) > MAX_RLE:
+        raise InputError(f"{name} is a BMP in run-length code of {width} x {height} pixels and {len(data):,} bytes; "
+                         f"the limit is {MAX_RLE:,} of either: save it as PNG.")  # fmt: skip
+    return Header("BMP", width, height, held=2.0 if packed in (1, 2) else 0.0)
+
+
+def _tiff(data: bytes, name: str) -> Header:
+    tags = _read_directory(data, name)
+    width, height = tags.get(256, 0), tags.get(257, 0)
+    sample = tags.get(258, 8) / 8 * tags.get(277, 1)  # bytes a pixel; where the bits are a list this reads the first
+    piece = tags[322] * tags[323] if 322 in tags and 323 in tags else width * min(height, tags.get(278, height))
+    if piece > 2 * max(width * height, 2**20):
+        raise InputError(
+            f"{name} is a TIFF with tiles far larger than its picture: save it again with an image editor."
+        )
+    return Header("TIFF", width, height, held=sample * piece / max(1, width * height))
+
+
+_TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}  # by type
+_TIFF_WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}  # types of whole numbers, as struct writes them
+_TIFF_TEXTS = (1, 2, 7)  # types whose values stay bytes
+_TIFF_INNER = (34665, 34853, 40965)  # tags that lead to another directory: EXIF, GPS, interoperability
+
+
+def _read_directory(data: bytes, name: str) -> dict[int, int]:
+    """The tags of the first directory that are whole numbers; of several values the first.
+
+    Raises:
+        InputError: the tags, with those of inner directories, claim more bytes than there are, or have too many values.
+    """
+    order, big = "<" if data[:2] == b"II" else ">", 43 in data[2:4]
+    start = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
+    tags, claimed = _tags(data, start, order, big, name, 0)
+    for tag in _TIFF_INNER:
+        if tag in tags:
+            claimed = _tags(data, tags[tag], order, big, name, claimed)[1]
+    return tags
+
+
+def _tags(data: bytes, start: int, order: str, big: bool, name: str, claimed: int) -> tuple[dict[int, int], int]:
+    tags = {}
+    for tag, kind, count, value in _entries(data, start, order, big):
+        unit = _TIFF_BYTES.get(kind, 0)
+        if unit * count > len(value):
+            (place,) = struct.unpack(order + ("Q" if big else "I"), value)
+            claimed += max(0, min(unit * count, len(data) - place))
+            value = data[place : place + unit]
+        if claimed > len(data) + SPARE_CLAIMS:
+            raise InputError(f"{name} has tags that share their bytes, as no program writes them: save it again with "
+                             "an image editor.")  # fmt: skip
+        if kind not in _TIFF_TEXTS and MAX_VALUES < count <= len(data):
+            raise InputError(f"{name} has a tag of {count:,} values: save it again with an image editor.")
+        if kind in _TIFF_WHOLE and len(value) >= unit:
+            tags[tag] = struct.unpack_from(order + _TIFF_WHOLE[kind], value)[0]
+    return tags, claimed
+
+
+def _entries(data: bytes, offset: int, order: str, big: bool) -> Iterator[tuple[int, int, int, bytes]]:
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, offset)
+    form = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
+    at = offset + (8 if big else 2)
+    for _ in range(min(count, MAX_VALUES)):
+        if at + form.size > len(data):
+            return
+        yield form.unpack_from(data, at)
+        at += form.size
+
+
+def _check_metadata(size: int, name: str) -> None:
+    if size > MAX_METADATA:
+        raise InputError(f"{name} has over {MAX_METADATA >> 20} MB beside its pixels: save it again without metadata.")
+
+
+def _too_many(name: str) -> InputError:
+    return InputError(f"{name} is made of over {MAX_PARTS:,} pieces: save it again with an image editor.")
+
+
+_READERS = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "BMP": _bmp, "TIFF": _tiff, "GIF": _gif}
