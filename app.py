@@ -1,10 +1,14 @@
 """The page: `python app.py`, then http://localhost:7860."""
 
 import argparse
+import logging
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import asynccontextmanager
 from html import escape
 from pathlib import Path
 
@@ -12,22 +16,28 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 
 from page import zerogpu  # noqa: E402, I001  before torch
 
+import anyio  # noqa: E402
 import gradio as gr  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
 
 from page.about import about  # noqa: E402
 from page.api import Api  # noqa: E402
 from page.batch import BatchView  # noqa: E402
-from page.shared import SharedState  # noqa: E402
+from page.gate import HOUR, Gate  # noqa: E402
+from page.gradio_internals import Page, use_mcp_server  # noqa: E402
 from page.inspection import InspectView  # noqa: E402
-from page.mcp import check_mcp, use_server  # noqa: E402
+from page.mcp import check_mcp  # noqa: E402
 from page.robustness import RobustnessView  # noqa: E402
+from page.runs import Runs  # noqa: E402
 from page.share import ShareView  # noqa: E402
+from page.shared import SharedState  # noqa: E402
 from page.theme import HEAD, Paper, style  # noqa: E402
 from page.tour import BUTTON, tour_script  # noqa: E402
-from page.training import Runs, TrainView  # noqa: E402
+from page.training import TrainView  # noqa: E402
+from page.turns import Turns  # noqa: E402
+from page.visitor_files import delete_old, own_folder  # noqa: E402
 from page.webcam import LiveView  # noqa: E402
 from page.why import WhyView  # noqa: E402
-from page.words import Page  # noqa: E402
 from zsad_core.backbone import Backbone, load_backbone  # noqa: E402
 from zsad_core.cores import set_threads_for  # noqa: E402
 from zsad_core.detector import Training  # noqa: E402
@@ -35,15 +45,22 @@ from zsad_core.errors import InputError  # noqa: E402
 
 ASSETS = Path(__file__).parent / "assets"
 TITLE = "Zero-shot anomaly detection under distribution shift"
-HOUR = 3600  # seconds
+log = logging.getLogger(__name__)
+TIDYING = 30  # seconds between two looks for what has grown old
+MOST_FILES = 8 * 2**30  # bytes of all visitors' files; the oldest go first
+PROXIES_OF_A_SPACE = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,127.0.0.1"
+LONGEST_TRAINING, LONGEST_SWEEP, LONGEST_BATCH = 600, 600, 1800  # seconds
 
 
 def create_demo(
     backbone: Backbone, assets: Path = ASSETS, training: Callable[..., Training] | None = None
 ) -> gr.Blocks:
     """The page over a backbone; `assets` holds samples/ and detectors/, `training` replaces `Detector.training`."""
-    shared, runs, sweeps, batches = SharedState(backbone, assets, training), Runs(), Runs(), Runs()
-    with Page(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
+    own_folder()
+    shared = SharedState(backbone, assets, training)
+    runs, sweeps, batches = Runs(LONGEST_TRAINING), Runs(LONGEST_SWEEP), Runs(LONGEST_BATCH)
+    turns = Turns() if training is None else None  # what replaces a training waits for other machines meanwhile
+    with Page(turns, title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
         gr.HTML(_header(backbone), elem_id="header")
         with gr.Tabs(elem_id="views"):
             with gr.Tab("Train and inspect", id="main"):
@@ -65,24 +82,36 @@ def create_demo(
                 LiveView(shared, inspect)
             with gr.Tab("About", id="about"):
                 gr.HTML(about(backbone))
-        Api(shared, runs)
+        Api(shared, runs, sweeps)
+
+        def stop_runs(session: str):
+            for of_a_kind in (runs, sweeps, batches):
+                of_a_kind.forget(session)
 
         def leave(request: gr.Request):
-            runs.forget(request.session_hash)
-            sweeps.forget(request.session_hash)
-            batches.forget(request.session_hash)
-            # Gradio keeps a visitor's detectors and photos for another hour.
-            demo.state_holder.session_data.pop(request.session_hash, None)
+            stop_runs(request.session_hash)
+            demo.forget_session(request.session_hash)
+
+        def tidy():
+            shared.forget_unasked(HOUR)
+            demo.forget_idle_sessions(HOUR)
+            delete_old(own_folder(), HOUR, MOST_FILES, demo.kept_files())
 
         demo.unload(leave)
-    demo.queue(max_size=64)
+        demo.when_gone, demo.tidy = stop_runs, tidy
+    # Every call goes through the queue; how many it holds is said in page/admission.py.
+    demo.queue(max_size=100_000, api_open=False)
     return demo
 
 
-def launch(demo: gr.Blocks, mcp: bool = False, **options) -> str:
+def launch(demo: Page, mcp: bool = False, **options) -> str:
     """Starts the page, as an MCP server too if asked for, with the settings it always has; returns its address."""
     if mcp:
-        use_server()
+        use_mcp_server()
+    if os.environ.get("SPACE_ID"):  # there the connections come from a proxy inside, which says whose they are
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", PROXIES_OF_A_SPACE)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the page as Ctrl-C does: files are deleted
     return demo.launch(
         mcp_server=mcp,
         theme=Paper(),
@@ -91,8 +120,31 @@ def launch(demo: gr.Blocks, mcp: bool = False, **options) -> str:
         footer_links=["api"],
         max_file_size="200mb",
         state_session_capacity=64,
+        app_kwargs={"middleware": [Middleware(Gate, page=demo)], "lifespan": _tidying(demo)},
         **options,
     )[1]
+
+
+def _tidying(demo: Page):
+    """What runs beside the server, and tidies now and then."""
+
+    @asynccontextmanager
+    async def beside(_server):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_tidy_now_and_then, demo)
+            yield
+            tasks.cancel_scope.cancel()
+
+    return beside
+
+
+async def _tidy_now_and_then(demo: Page) -> None:
+    while True:
+        await anyio.sleep(TIDYING)
+        try:
+            await anyio.to_thread.run_sync(demo.tidy)
+        except Exception:  # the page goes on, and the next time may do
+            log.exception("Tidying failed")
 
 
 def load_with_fallback(name: str, weights: str | None) -> Backbone:

@@ -7,8 +7,9 @@ import gradio as gr
 import numpy as np
 
 from page.inspection import IN_SCORING, detector_file
+from page.runs import Run, Runs
 from page.shared import SharedState, read_photo
-from page.training import PRESETS, TRAINING, Runs, recipe_from
+from page.training import PRESETS, SWEEPING, TRAINING, recipe_from
 from page.words import in_words
 from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
 from zsad_core.detector import Detector
@@ -23,8 +24,8 @@ in_plain_words = functools.partial(in_words, show=str)
 class Api:
     """Declares the endpoints inside the current layout; their components are never shown."""
 
-    def __init__(self, shared: SharedState, runs: Runs):
-        self.shared, self.runs = shared, runs
+    def __init__(self, shared: SharedState, runs: Runs, sweeps: Runs):
+        self.shared, self.runs, self.sweeps = shared, runs, sweeps
         quick = Recipe.quick()
         with gr.Row(visible=False):
             call = gr.Button()
@@ -76,7 +77,7 @@ class Api:
                 ],
                 [gr.JSON(label="scores"), gr.Image(label="chart", format="png")],
                 api_name="sweep",
-                **TRAINING,
+                **SWEEPING,
             )
 
     @in_plain_words
@@ -100,18 +101,21 @@ class Api:
             prompts: number of prompts K, 2 to 256; the preset's if not given.
             words: learnable words of either kind in a prompt, 1 to 8; the preset's if not given.
             steps: steps on the learnable words, 0 to 1000; the preset's if not given.
+                Prompts x steps x (1 + the number of adjectives) may come to 72,000.
             seed: the same one gives the same detector.
         Returns:
             While it goes on: what the training says about itself, and no file. At last: product, backbone, seed and
-            the detector's health, and the detector as a .safetensors file for /inspect.
+            the detector's health, and the detector as a .safetensors file for /inspect. A training of over ten minutes
+            is stopped and kept; then there is a note that says so, as in /sweep.
         """
         recipe = recipe_from(preset, adjectives, prompts, words, steps)
         training = self.shared.training(product, recipe, seed)
-        for progress in self.runs.follow(request.session_hash, training):
+        run = self.runs.follow(request.session_hash, training)
+        for progress in run:
             yield {"phase": progress.phase, "step": progress.step, "steps": progress.steps, "says": str(progress)}, None
         detector = training.detector
         summary = {"product": detector.product, "backbone": self.shared.backbone.name, "seed": detector.seed}
-        yield {"phase": "done", **summary, **detector.health}, detector_file(detector)
+        yield {"phase": "done", **summary, **detector.health, **noted(run)}, detector_file(detector)
 
     @in_plain_words
     def inspect(
@@ -182,9 +186,12 @@ class Api:
         kinds = list(dict.fromkeys(kind for kind in map(str.strip, str(corruptions).split(",")) if kind))
         fitted, scores = self.shared.fitted(method, asked), {}
         sweep = Sweep(self.shared.backbone, pixels, kinds, seed)
-        for places, batch in self.runs.follow(request.session_hash, sweep):
+        run = self.sweeps.follow(request.session_hash, sweep)
+        for places, batch in run:
             scores |= dict(zip(places, image_scores(fitted, batch)))
             yield {"phase": "sweep", "done": len(scores), "images": len(sweep.places)}, None
+        if not scores:
+            raise InputError("The sweep was stopped before its first image: run it again.")
         lines = curves(scores, kinds)
         summary = {
             "phase": "done",
@@ -197,6 +204,7 @@ class Api:
             "severities": list(range(MAX_SEVERITY + 1)),
             "scores": lines,
             "mean": mean_curve(scores, kinds),
+            **noted(run),
         }
         title = f"{asked.product}, {self.shared.methods[method].title}: anomaly score against severity"
         yield summary, severity_picture(lines, title)
@@ -208,6 +216,12 @@ class Api:
 
     def _detector(self, product: str, path: str | None) -> Detector:
         return Detector.load(path, self.shared.backbone) if path else self.shared.detector_for(product)
+
+
+def noted(*runs: Run) -> dict[str, str]:
+    """The note of runs that were stopped because they took too long, as a part of a summary."""
+    notes = [run.note for run in runs if run.note]
+    return {"note": notes[0]} if notes else {}
 
 
 def _whole(seed):

@@ -1,6 +1,5 @@
 """The view Batch: many images or a zip, scored by one detector, and the endpoint /batch."""
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -9,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
 
-from page.api import in_plain_words
+from page.api import in_plain_words, noted
 from page.batch_report import Result, detector_line, drop_label, nothing_yet, report, resting, status, threshold_panel
+from page.gradio_internals import save_for_visitor, visitor_folder
 from page.inspection import AT_ONCE, TOGETHER, InspectView
+from page.runs import Runs
 from page.selection import Selection, takes_selection
 from page.shared import SharedState, read_photo
-from page.training import Runs
 from page.words import in_words
 from zsad_core.archives import Entry, ImageFiles
 from zsad_core.batch import QUANTILE, BatchScoring, auroc, calibrated_threshold, to_csv
@@ -201,8 +199,8 @@ class BatchView:
 
         Args:
             images: image files, or zips of them, with at most 1,000 images.
-                Each is reduced to 1024 pixels on its longer side first. In a zip, folders named good, ok, normal or
-                intact mean normal, all others damaged.
+                Each is reduced to 1024 pixels on its longer side first. Where a zip has a folder named good, ok,
+                normal or intact, its images count as normal and those of other folders as damaged.
             product: their product's name; a detector is trained for it (quick) if there is none yet.
             detector: a detector file from /train, instead of the product's name.
             normal_images: images, or a zip, of intact products, to set the threshold by.
@@ -214,15 +212,17 @@ class BatchView:
         """
         files = ImageFiles(images or (), read_photo)
         asked = Detector.load(detector, self.shared.backbone) if detector else self.shared.detector_for(product)
-        threshold, calibrating = Inspection.neutral, None
+        threshold, calibrating, runs = Inspection.neutral, None, []
         if normal_images:
             calibrating = BatchScoring(asked, ImageFiles(normal_images, read_photo))
-            for progress in self.runs.follow(request.session_hash, calibrating):
+            runs.append(self.runs.follow(request.session_hash, calibrating))
+            for progress in runs[-1]:
                 yield _says("calibrating", progress), None, None
             threshold = calibrated_threshold([row.score for row in calibrating.rows])
         with new_file("overlays.zip") as path:
             scoring = BatchScoring(asked, files, path)
-            for progress in self.runs.follow(request.session_hash, scoring):
+            runs.append(self.runs.follow(request.session_hash, scoring))
+            for progress in runs[-1]:
                 yield _says("scoring", progress), None, None
         summary = {
             "phase": "done",
@@ -246,6 +246,7 @@ class BatchView:
                 for row in sorted(scoring.rows, key=lambda row: row.score, reverse=True)
             ],
             "skipped": [{"file": one.name, "reason": one.reason} for one in scoring.skipped],
+            **noted(*runs),
         }
         yield summary, csv_file(scoring.rows, threshold), str(path)
 
@@ -253,8 +254,8 @@ class BatchView:
 @contextmanager
 def new_file(name: str) -> Iterator[Path]:
     """A path for a file that the page may hand out; whatever lies there goes if the work on it fails."""
-    os.makedirs(get_upload_folder(), exist_ok=True)
-    path = Path(tempfile.mkdtemp(dir=get_upload_folder())) / name
+    visitor_folder().mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(dir=visitor_folder())) / name
     try:
         yield path
     except BaseException:  # a closed tab among them
@@ -264,7 +265,7 @@ def new_file(name: str) -> Iterator[Path]:
 
 def csv_file(rows, threshold: float) -> str:
     """The path of the rows as a CSV file that the page may hand out."""
-    return save_bytes_to_cache(to_csv(rows, threshold), "scores.csv", get_upload_folder())
+    return save_for_visitor(to_csv(rows, threshold), "scores.csv")
 
 
 def _buttons(running: bool = False) -> list[dict]:

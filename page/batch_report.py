@@ -51,8 +51,9 @@ def resting() -> str:
     """What is taken, before anything was given."""
     *others, last = NORMAL_FOLDERS
     return f"""<p class="hint">Up to {MAX_IMAGES:,} images at a time, of up to {MAX_ENTRY >> 20} MB each in a zip of up
-to 200 MB. What is no image is named and left out. If a zip has folders named {", ".join(others)} or {last}, these are
-normal and all others damaged, and the result has an AUROC.</p>"""
+to 200 MB. Files that are no images are left out and listed. Where a zip has a folder named {", ".join(others)} or
+{last}, its images count as normal and those of other folders as damaged, and the result has an AUROC. Without such a
+folder nothing is labelled.</p>"""
 
 
 def status(progress: BatchProgress, skipped: Sequence[Skipped] = (), what: str = "Scoring", ended: bool = False) -> str:

@@ -6,10 +6,9 @@ from html import escape
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
 
 from page.events import event_field
+from page.gradio_internals import save_for_visitor
 from page.methods import about_methods, method_switch
 from page.scale import score_scale
 from page.selection import OURS, SLIDERS, Photo, Selection, takes_selection
@@ -197,7 +196,7 @@ class InspectView:
 def detector_file(detector: Detector) -> str:
     """The path of the detector as a file that the page may hand out."""
     name = f"{detector.product.replace(' ', '-')}.safetensors"
-    return save_bytes_to_cache(detector.to_bytes(), name, get_upload_folder())
+    return save_for_visitor(detector.to_bytes(), name)
 
 
 def clean_card(selection: Selection) -> str:

@@ -10,10 +10,11 @@ import gradio as gr
 from page.events import event_field
 from page.inspection import AT_ONCE, SCORING, WAITING, InspectView
 from page.methods import about_methods
+from page.runs import Runs
 from page.scale import score_scale, state_of
 from page.selection import OURS, SLIDERS, Selection, takes_selection
 from page.shared import SharedState
-from page.training import TRAINING, Runs
+from page.training import SWEEPING
 from page.words import in_words
 from zsad_core.baselines import Fitted
 from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
@@ -113,7 +114,7 @@ class RobustnessView:
 
         buttons = [run, stop]
         running = run.click(self.begin, None, buttons, **AT_ONCE).then(
-            self.run, [by, *inspect.chosen], [swept, title, status, chart, grid], api_visibility="private", **TRAINING
+            self.run, [by, *inspect.chosen], [swept, title, status, chart, grid], api_visibility="private", **SWEEPING
         )
         running.success(self.end, None, buttons, **AT_ONCE)
         running.success(self.draw, **drawn)  # the method may have been switched on the way

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from PIL import Image
 from zsad_core.backbone import Backbone
 from zsad_core.baselines import METHODS, Fitted, ImageBatch, method_named
 from zsad_core.baselines.ours import FittedDetector
-from zsad_core.corruptions import POSTER_CORRUPTIONS, corrupt_all
+from zsad_core.corruptions import corrupt_all
 from zsad_core.detector import Detector, Inspection, Training
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address
@@ -25,6 +27,7 @@ from zsad_core.recipe import Recipe
 
 LONGEST = 1024  # pixels; a larger image is reduced to this before anything else happens to it
 FIRST = "metal nut"  # the product on the first screen
+MOST_PASSES = 72_000  # through the text encoder in one training: the preset poster-scale with eight adjectives
 KEPT_BATCHES = 12  # images with their encodings, about 4 MB each
 KEPT_DETECTORS = 16
 KEPT_FITTED = 64  # other methods by product: two vectors each, or an FNN
@@ -86,7 +89,8 @@ class SharedState:
         return self._detectors.get(product, lambda: self._trained(product))
 
     def training(self, product: str, recipe: Recipe, seed: int = 0) -> Training:
-        """A training to iterate over. Raises InputError, at once or on the way."""
+        """A training to iterate over. Raises InputError: where it is more than a visitor's, at once or on the way."""
+        check_visitors_recipe(recipe)
         return (self._training or Detector.training)(self.backbone, product, recipe, seed)
 
     def _trained(self, product: str) -> Detector:
@@ -106,6 +110,11 @@ class SharedState:
         if self.runnable(method) == "ours":
             return FittedDetector(detector)
         return self._fitted.get((method, detector.product), lambda: self.methods[method].fit(detector.product))
+
+    def forget_unasked(self, seconds: float) -> None:
+        """Forgets the photos, and what was computed of them, that nobody has asked for in so many seconds."""
+        for cache in (self._batches, self._detectors, self._fitted):
+            cache.forget_unasked(seconds)
 
     def look(
         self,
@@ -128,29 +137,66 @@ class SharedState:
         """The image under these corruptions, with what has been computed of it so far. Raises InputError as `look`."""
         severities = {kind: severity for kind, severity in (severities or {}).items() if severity != 0}
         # What cannot be hashed is no severity, and is refused by corrupt_all.
-        levels = tuple(repr(severities.get(kind, 0)) for kind in POSTER_CORRUPTIONS)
+        levels = tuple(sorted((str(kind), repr(severity)) for kind, severity in severities.items()))
         key = (hashlib.sha256(pixels).digest(), pixels.shape, levels, repr(seed))
         return self._batches.get(key, lambda: ImageBatch(self.backbone, [corrupt_all(pixels, severities, seed)]))
 
 
 class LruCache:
-    """The latest results of costly functions, by key."""
+    """The latest results of costly functions, by key; each is made once, however many ask for it meanwhile."""
 
     def __init__(self, limit: int):
-        self._limit, self._results, self._lock = limit, OrderedDict(), threading.Lock()
+        self._limit, self._lock = limit, threading.Lock()
+        self._results: OrderedDict[object, _Result] = OrderedDict()
 
     def get(self, key, make: Callable):
-        """What is kept under the key; made, outside the lock, and kept if there is nothing."""
+        """What is kept under the key; made, outside the lock, and kept if there is nothing.
+
+        What `make` raises is raised for all who wait for it, and not kept.
+        """
         with self._lock:
-            if key in self._results:
-                self._results.move_to_end(key)
-                return self._results[key]
-        result = make()
+            result = self._results.get(key)
+            mine = result is None
+            if mine:
+                result = self._results[key] = _Result()
+                while len(self._results) > self._limit:
+                    self._results.popitem(last=False)
+            self._results.move_to_end(key)
+            result.asked = time.monotonic()
+        if mine:
+            try:
+                result.future.set_result(make())
+            except BaseException as error:
+                with self._lock:
+                    if self._results.get(key) is result:
+                        del self._results[key]
+                result.future.set_exception(error)
+        return result.future.result()
+
+    def forget_unasked(self, seconds: float) -> None:
+        """Forgets what nobody has asked for in so many seconds."""
+        before = time.monotonic() - seconds
         with self._lock:
-            self._results[key] = result
-            while len(self._results) > self._limit:
-                self._results.popitem(last=False)
-        return result
+            for key in [key for key, result in self._results.items() if result.asked < before]:
+                del self._results[key]
+
+
+@dataclass
+class _Result:
+    future: Future = field(default_factory=Future)
+    asked: float = 0.0
+
+
+def check_visitors_recipe(recipe: Recipe) -> None:
+    """Raises InputError where a training is longer than one visitor may have it on a page shared by many."""
+    states = 1 + len(recipe.adjectives)
+    asked = recipe.prompts * recipe.steps * states
+    if asked > MOST_PASSES:
+        raise InputError(
+            f"{recipe.prompts} prompts x {recipe.steps:,} steps x {states} states (normal and {states - 1} adjectives) "
+            f"are {asked:,} passes through the text encoder, and a visitor may have {MOST_PASSES:,}: take fewer "
+            "prompts, steps or adjectives."
+        )
 
 
 def read_photo(source) -> np.ndarray:

@@ -2,19 +2,18 @@
 
 import dataclasses
 import json
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
 
 import gradio as gr
 import numpy as np
 
 from page.inspection import AT_ONCE, TOGETHER, InspectView
+from page.runs import Runs
 from page.shared import SharedState
 from page.words import in_words
-from zsad_core.detector import Detector, Training
+from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.figures import TextVectorPicture, curves, similarity_picture
 from zsad_core.progress import Progress
@@ -25,51 +24,9 @@ QUICK = Recipe.quick()
 PRESETS = {"quick": QUICK, "standard": Recipe.standard(), "poster-scale": Recipe.poster_scale()}
 NUMBERS = {name: (one.prompts, one.diversity_words, one.steps) for name, one in PRESETS.items()}  # that can be changed
 TRAINING = {"concurrency_id": "training", "concurrency_limit": TOGETHER, "show_progress": "hidden"}
+SWEEPING = {**TRAINING, "concurrency_id": "sweeping"}
 LEAST_PAUSE = 0.1  # seconds between two pictures of a training
 FALLING, RISING = ("diversity", "knowledge", "groups", "guard"), ("FNN loss", "text accuracy")
-
-
-class Runs:
-    """What runs now, by visitor, so that Stop and a closed tab reach their own and no other.
-
-    A run is a `Training`, a `Sweep`, or whatever else can be iterated over and has `stop()`.
-    """
-
-    def __init__(self):
-        self._lock, self._runs, self._waiting = threading.Lock(), defaultdict(list), {}
-
-    def expect(self, visitor: str) -> None:
-        """A training of the visitor is waiting for its turn, and can be stopped from now on."""
-        with self._lock:
-            self._waiting[visitor] = False
-
-    def follow(self, visitor: str, training: Training) -> Iterator[Progress]:
-        """The progress of a training that its visitor can stop."""
-        with self._lock:
-            self._runs[visitor].append(training)
-            if self._waiting.pop(visitor, False):
-                training.stop()
-        try:
-            yield from training
-        finally:  # also where the loop over this was left early
-            with self._lock:
-                self._runs[visitor].remove(training)
-                if not self._runs[visitor]:
-                    del self._runs[visitor]
-
-    def stop(self, visitor: str) -> None:
-        """Every training of the visitor ends at its next step and keeps what it has learned."""
-        with self._lock:
-            for training in self._runs.get(visitor, ()):
-                training.stop()
-            if visitor in self._waiting:
-                self._waiting[visitor] = True
-
-    def forget(self, visitor: str) -> None:
-        """The visitor has left."""
-        self.stop(visitor)
-        with self._lock:
-            self._waiting.pop(visitor, None)
 
 
 class TrainView:

@@ -9,11 +9,10 @@ import gradio as gr
 from page.inspection import SCORING, InspectView
 from page.scale import score_scale
 from page.selection import Selection, takes_selection
-from page.shared import SharedState
+from page.shared import SharedState, read_photo
 from page.words import in_words
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat
-from zsad_core.images import read_image
 
 PREFIX = "data:image/jpeg;base64,"
 LARGEST = 1_000_000  # characters of a frame's address
@@ -46,14 +45,15 @@ Inspect. Frames are scored and forgotten: none is kept anywhere.</p>
     @takes_selection
     def score(self, event: gr.EventData, selection: Selection):
         """What the detector says about a frame; or a sentence, which ends the live picture."""
+        number = getattr(event, "number", None)  # whatever a client sends; the script of the page takes its own
         try:
             detector = selection.detector
-            pixels = read_frame(event.frame)
+            pixels = read_frame(getattr(event, "frame", None))
         except InputError as error:
-            return {"number": event.number, "sentence": str(error)}
+            return {"number": number, "sentence": str(error)}
         seen = detector.inspect_encoded(self.shared.backbone.encode([pixels]), [(MAP_SIDE, MAP_SIDE)])[0]
         return {
-            "number": event.number,
+            "number": number,
             "score": seen.score,
             "verdict": seen.verdict,
             "state": seen.state,
@@ -67,6 +67,6 @@ def read_frame(address):
     if not isinstance(address, str) or not address.startswith(PREFIX) or len(address) > LARGEST:
         raise InputError("The camera sent no picture that can be read: press Start again.")
     try:
-        return read_image(base64.b64decode(address.removeprefix(PREFIX), validate=True))
+        return read_photo(base64.b64decode(address.removeprefix(PREFIX), validate=True))
     except binascii.Error:
         raise InputError("The camera sent a picture that is cut short: press Start again.") from None

@@ -1,37 +1,24 @@
-"""Whatever goes wrong reaches a visitor as one sentence; the traceback stays in the log."""
+"""What a handler of the page owes its visitors: its turn, and one sentence where something goes wrong."""
 
 import functools
 import html
 import inspect
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import gradio as gr
 
+from page.gradio_internals import DISK_FULL, current_turns, current_visitor, is_full_disk
 from zsad_core.errors import InputError
 
 log = logging.getLogger(__name__)
 
 
-class Page(gr.Blocks):
-    """A page that also answers with a sentence where a value does not even reach a handler."""
-
-    async def preprocess_data(self, *arguments, **named):
-        try:
-            return await super().preprocess_data(*arguments, **named)
-        except gr.Error:
-            raise
-        except Exception as error:  # without this, whoever calls an endpoint is told nothing at all
-            log.info("A value was refused", exc_info=error)
-            raise gr.Error(
-                "A value is missing or not of the kind that is taken here. A file must be uploaded first: a path or "
-                "an address is not opened. See “Use via API” at the foot of the page.",
-                print_exception=False,
-            ) from error
-
-
 def in_words(function: Callable, show: Callable[[str], str] = html.escape) -> Callable:
     """A handler that raises `gr.Error` with a sentence, and nothing else; what is on screen stays there.
+
+    It computes when its visitor has a turn, see `turns`; a generator passes the turn on between its results.
 
     Args:
         function: the handler, a generator or not.
@@ -42,7 +29,11 @@ def in_words(function: Callable, show: Callable[[str], str] = html.escape) -> Ca
         @functools.wraps(function)
         def handler(*arguments, **named):
             try:
-                yield from function(*arguments, **named)
+                with _turn() as turn:
+                    for result in function(*arguments, **named):
+                        yield result
+                        if turn is not None:
+                            turn.pass_on()
             except Exception as error:
                 raise _sentence(error, show) from error
 
@@ -51,11 +42,18 @@ def in_words(function: Callable, show: Callable[[str], str] = html.escape) -> Ca
         @functools.wraps(function)
         def handler(*arguments, **named):
             try:
-                return function(*arguments, **named)
+                with _turn():
+                    return function(*arguments, **named)
             except Exception as error:
                 raise _sentence(error, show) from error
 
     return handler
+
+
+def _turn():
+    """A turn of the visitor who waits for this handler; None where there is no page, in a test for example."""
+    turns, visitor = current_turns(), current_visitor()
+    return nullcontext() if turns is None or visitor is None else turns.take(visitor)
 
 
 def _sentence(error: Exception, show: Callable[[str], str]) -> gr.Error:
@@ -64,6 +62,8 @@ def _sentence(error: Exception, show: Callable[[str], str]) -> gr.Error:
     if isinstance(error, InputError):
         return gr.Error(show(str(error)), print_exception=False)
     log.error("A handler failed", exc_info=error)
+    if is_full_disk(error):
+        return gr.Error(DISK_FULL, print_exception=False)
     return gr.Error(
         "Something went wrong in the program, and its log says what. Nothing of yours is lost: try again, or try "
         "another image or product.",

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from serving import press, scale
 
-from page.training import Runs
+from page.runs import Runs
 from zsad_core.baselines import METHODS
 from zsad_core.corruptions import POSTER_CORRUPTIONS, corrupt
 from zsad_core.detector import Detector

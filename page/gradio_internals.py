@@ -1,0 +1,322 @@
+"""Everything that reaches into gradio's private parts, which another minor version may change.
+
+Tried with gradio 6.31; tests/page/test_gradio_internals.py says which part an upgrade broke. What is used: the queue's
+`push`, `get_events`, `process_events` and `clean_events`; the blocks' `preprocess_data` and `postprocess_data`; the
+sessions of the state holder; the request of a running handler; the folder of temporary files; the MCP server.
+"""
+
+import asyncio
+import datetime
+import errno
+import logging
+import os
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import gradio.mcp
+import gradio.route_utils
+import gradio.routes
+from gradio.context import LocalContext
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.queueing import Event, Queue
+from gradio.server_messages import ProcessCompletedMessage
+from gradio.state_holder import StateHolder
+from gradio.utils import get_upload_folder
+
+from page.admission import LIMITS, Job, Visitor, next_job, refusal
+from page.turns import Turns
+from zsad_core.archives import MAX_IMAGES
+
+MAX_FILES = 2 * MAX_IMAGES + 2  # that one call may name: /batch takes two lists and a detector
+REFUSALS = 1000  # sentences kept for those who have not fetched theirs yet
+DISK_FULL = "The server’s disk is full, so nothing can be written: try again later, or tell who runs this page."
+
+log = logging.getLogger(__name__)
+
+
+class Page(gr.Blocks):
+    """Blocks whose queue is fair, and that answer with a sentence where a value does not even reach a handler.
+
+    Attributes:
+        turns: at computing; see `turns.Turns`; None where all compute at once.
+        when_gone: called with the session of a visitor who has hung up.
+        tidy: called now and then.
+    """
+
+    def __init__(self, turns: Turns | None, **options):
+        self.turns = turns
+        self.when_gone, self.tidy = lambda session: None, lambda: None
+        super().__init__(**options)
+
+    def queue(self, **options):
+        super().queue(**options)
+        self._queue.__class__ = FairQueue
+        self._queue.refused = deque()
+        self._queue.sleep_when_free = 0.01  # seconds; one that waits for its visitor's own job is asked each time
+        return self
+
+    async def preprocess_data(self, block_fn, inputs, *arguments, **named):
+        if _count_files(inputs) > MAX_FILES:
+            raise gr.Error(
+                f"There are over {MAX_FILES:,} files in one call: score them in several parts, or as a zip.",
+                print_exception=False,
+            )
+        try:
+            return await super().preprocess_data(block_fn, inputs, *arguments, **named)
+        except gr.Error:
+            raise
+        except Exception as error:  # without this, whoever calls an endpoint is told nothing at all
+            log.info("A value was refused", exc_info=error)
+            raise gr.Error(
+                DISK_FULL
+                if is_full_disk(error)
+                else "A value is missing or not of the kind that is taken here. A file must be uploaded first: a path "
+                "or an address is not opened. See “Use via API” at the foot of the page.",
+                print_exception=False,
+            ) from error
+
+    async def postprocess_data(self, *arguments, **named):
+        try:
+            return await super().postprocess_data(*arguments, **named)
+        except OSError as error:
+            if is_full_disk(error):
+                raise gr.Error(DISK_FULL, print_exception=False) from error
+            raise
+
+    def forget_session(self, session: str | None) -> None:
+        """A visitor's detectors and photos go now; by itself gradio keeps them for another hour."""
+        self.state_holder.session_data.pop(session, None)
+        self.state_holder.time_last_used.pop(session, None)
+
+    def forget_idle_sessions(self, seconds: float) -> None:
+        """Those go that nobody has used for so long and that no tab holds open."""
+        before = datetime.datetime.now() - datetime.timedelta(seconds=seconds)
+        holder = self.state_holder
+        for session, last_used in list(holder.time_last_used.items()):
+            if last_used < before and session not in holder.open_tabs:
+                self.forget_session(session)
+
+    def kept_files(self) -> set[Path]:
+        """The files that belong to the page itself and not to a visitor."""
+        return {Path(file) for block in self.blocks.values() for file in getattr(block, "keep_in_cache", ())}
+
+
+class FairQueue(Queue):
+    """A queue that counts what each visitor and address has in it; see `admission`.
+
+    Whoever is refused gets the sentence as the answer to the call, as if a handler had raised it.
+    """
+
+    async def push(self, body, request, username):
+        fn = self.blocks.fns.get(body.fn_index)
+        if fn is None:
+            return False, "There is no endpoint of that number.", "error"
+        job = Job(visitor_of(request, body.session_hash), _kind(fn))
+        sentence = refusal(job, map(_job, self._all_events()))
+        if sentence is None:
+            if body.session_hash:
+                self.blocks.state_holder.seen(body.session_hash, job.visitor.address)
+            return await super().push(body, request, username)
+        refused = Event(body.session_hash, fn, request, username)
+        self._keep_for(refused)
+        error = {"error": sentence, "title": "Error", "visible": True, "duration": 10}
+        self.send_message(refused, ProcessCompletedMessage(output=error, title="Error", success=False))
+        return True, refused._id, "success"
+
+    def _keep_for(self, refused: Event) -> None:
+        """A place for the sentence until it is fetched; those that nobody fetches go in the end."""
+        session = refused.session_hash
+        if session not in self.pending_messages_per_session:
+            self.pending_messages_per_session[session] = asyncio.Queue()
+        self.pending_event_ids_session.setdefault(session, set()).add(refused._id)
+        self.refused.append(refused)
+        while len(self.refused) > REFUSALS:
+            oldest = self.refused.popleft()
+            pending = self.pending_event_ids_session.get(oldest.session_hash, set())
+            pending.discard(oldest._id)
+            if not pending:
+                self.pending_event_ids_session.pop(oldest.session_hash, None)
+
+    def get_events(self):
+        running = [_job(event) for event in self._running()]
+        for concurrency_id, jobs in self.event_queue_per_concurrency_id.items():
+            if jobs.queue and jobs.current_concurrency < (jobs.concurrency_limit or len(self.active_jobs)):
+                if event := next_job(jobs.queue, running, _job):
+                    jobs.queue.remove(event)
+                    return [event], False, concurrency_id
+        return None
+
+    async def process_events(self, events, *arguments, **named):
+        try:
+            await super().process_events(events, *arguments, **named)
+        finally:
+            for event in events:
+                if event.session_hash == event._id:  # a call without a session: nobody comes back to its state
+                    self.blocks.forget_session(event._id)
+
+    async def clean_events(self, *, session_hash=None, event_id=None):
+        await super().clean_events(session_hash=session_hash, event_id=event_id)
+        if session_hash is not None:
+            self.blocks.when_gone(session_hash)
+
+    def _running(self) -> list[Event]:
+        return [event for events in self.active_jobs if events for event in events]
+
+    def _all_events(self) -> list[Event]:
+        waiting = [event for jobs in self.event_queue_per_concurrency_id.values() for event in jobs.queue]
+        return waiting + self._running()
+
+
+def _kind(fn) -> str:
+    return fn.concurrency_id if fn.concurrency_id in LIMITS else "other"
+
+
+def _job(event: Event) -> Job:
+    return Job(visitor_of(event.request, event.session_hash, event._id), _kind(event.fn))
+
+
+def visitor_of(request, session: str | None, event: str | None = None) -> Visitor:
+    """Whose request it is. Calls without a session, which gradio gives that of the event, are one visitor's if they
+    come from one address; so are those of tools, which all share one session.
+    """
+    address = address_of(request.client)
+    if session in (None, event) or request.headers.get("x-gradio-user") == "mcp":
+        session = f"without a session from {address}"
+    return Visitor(session, address)
+
+
+def address_of(client) -> str:
+    """The address of a connection; a proxy's word for it where the server is told to believe that."""
+    return client[0] if client else "unknown"
+
+
+def current_visitor() -> Visitor | None:
+    """Who waits for the handler that runs in this thread; None outside of one."""
+    request = LocalContext.request.get(None)
+    return None if request is None else visitor_of(request, request.session_hash, LocalContext.event_id.get(None))
+
+
+def current_turns() -> Turns | None:
+    """The turns of the page whose handler runs in this thread."""
+    return getattr(LocalContext.blocks.get(None), "turns", None)
+
+
+class FairStates(StateHolder):
+    """Sessions of which, when there are too many, those of the address that has most go first.
+
+    Attributes:
+        open_tabs: sessions whose browser tab or program is still there.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.open_tabs: set[str] = set()
+        self._addresses: OrderedDict[str, str] = OrderedDict()
+
+    def seen(self, session: str, address: str) -> None:
+        """A session was used from an address."""
+        with self.lock:
+            self._addresses[session] = address
+            self._addresses.move_to_end(session)
+            while len(self._addresses) > 10 * self.capacity:
+                self._addresses.popitem(last=False)
+
+    def update(self, session_id: str):
+        with self.lock:
+            if session_id in self.session_data:
+                self.session_data.move_to_end(session_id)
+            while len(self.session_data) > self.capacity:
+                self._evict(session_id)
+
+    def _evict(self, in_use: str) -> None:
+        by_address: dict[str | None, list[str]] = {}
+        for session in self.session_data:  # the one that was used longest ago comes first
+            if session != in_use:
+                by_address.setdefault(self._addresses.get(session), []).append(session)
+        most = max(by_address.values(), key=len)
+        closed = [session for session in most if session not in self.open_tabs]
+        evicted = (closed or most)[0]
+        del self.session_data[evicted]
+        self.time_last_used.pop(evicted, None)
+
+
+gradio.routes.StateHolder = FairStates
+
+
+class Server(gradio.mcp.GradioMCPServer):
+    """Gradio's, without three faults of its 6.31: lists of files were refused, several outputs came as one text, and
+    all who call tools had the address of this server."""
+
+    def get_input_schema(self, tool_name, parameters=None):
+        schema, positions = super().get_input_schema(tool_name, parameters)
+        for parameter in schema["properties"].values():
+            parameter.pop("$defs", None)
+            parameter.get("items", {}).pop("$ref", None)  # it leads nowhere, and what it names is a string here
+        return schema, positions
+
+    def convert_strings_to_filedata(self, value, filedata_positions):
+        items = [
+            [name, index]
+            for name, *rest in filedata_positions
+            if rest == ["items"]
+            for index in range(len(value.get(name) or ()))
+        ]
+        return super().convert_strings_to_filedata(value, [*filedata_positions, *items])
+
+    def _prepare_tool_call_args(self, name, arguments):
+        endpoint, values, headers, fn = super()._prepare_tool_call_args(name, arguments)
+        client = self.mcp_server.request_context.request.client
+        return endpoint, values, {**headers, "x-forwarded-for": address_of(client)}, fn
+
+    async def _execute_tool_without_progress(self, job):
+        (outputs,) = await super()._execute_tool_without_progress(job)
+        return list(outputs)
+
+
+def use_mcp_server() -> None:
+    """The MCP server that gradio launches from now on is `Server`."""
+    gradio.mcp.GradioMCPServer = Server
+
+
+def use_folder(folder: Path) -> None:
+    """What visitors upload, and what is made for them, lies in this folder from now on."""
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    for module in (gradio.routes, gradio.route_utils, gradio.mcp):  # each has read the variable already
+        module.DEFAULT_TEMP_DIR = str(folder)
+
+
+def visitor_folder() -> Path:
+    """Where files lie that the page may hand out."""
+    return Path(get_upload_folder())
+
+
+def save_for_visitor(data: bytes, name: str) -> str:
+    """The path of a new file that the page may hand out."""
+    return save_bytes_to_cache(data, name, get_upload_folder())
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether this, or what it came from, is a disk or a quota that has no space left."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _count_files(value) -> int:
+    """References to files in what a client sent, however deep they lie."""
+    return sum(1 for one in _nested(value) if isinstance(one, dict) and "path" in one)
+
+
+def _nested(value) -> Iterator:
+    left = [value]
+    while left:
+        one = left.pop()
+        yield one
+        if isinstance(one, dict):
+            left.extend(one.values())
+        elif isinstance(one, (list, tuple)):
+            left.extend(one)
