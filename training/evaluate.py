@@ -46,7 +46,7 @@ TURNS = 15  # measurements of a cost, of which the median counts
 def open_backbone(folder=embedded.ASSETS):
     """The embedded backbone with the weights in `folder`."""
     text_tower, image_tower, tokenizer, logit_scale = embedded.load(folder=folder)
-    return Backbone("embedded", text_tower, image_tower, tokenizer, logit_scale)
+    return Backbone("embedded", text_tower, image_tower, tokenizer, logit_scale, small=True)
 
 
 def prompt_learning(backbone, names=NAMES):

@@ -10,8 +10,25 @@ import timm
 import torch
 from open_clip.tokenizer import default_bpe
 from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from zsad_core.embedded import MERGES, TRUNK, Trunk, fold_batch_norm
+from zsad_core.embedded import MERGES, Trunk
+
+TRUNK = "efficientnet_lite2"  # as timm calls it
+
+
+def fold_batch_norm(module):
+    """Fold each batch normalisation of a frozen network into the convolution before it: same output, a third faster."""
+    convolution = None
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.Conv2d):
+            convolution = name
+        elif isinstance(child, nn.BatchNorm2d):
+            setattr(module, convolution, fuse_conv_bn_eval(getattr(module, convolution), child))
+            setattr(module, name, getattr(child, "act", nn.Identity()))  # timm's BatchNormAct2d carries the activation
+        else:
+            fold_batch_norm(child)
 
 
 def load_imagenet_trunk():

@@ -6,23 +6,25 @@ CLIP-style text tower or the embedded one, is frozen and never modified. Everyth
 
 import copy
 import hashlib
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from open_clip import SimpleTokenizer
 from PIL import Image
 from torch import nn
 
-from . import checkpoints
-from .attention import attention_update, feed_forward
+from .backbone_table import RECOMMENDED, WEIGHT_SUFFIXES, backbone_table, cached_file
 from .cores import over_images, side_by_side
 from .dense import image_tower, mean_over_windows, window_vectors
 from .errors import InputError
 from .images import read_image
+from .text_tower import TextTower
 
 TEXTS_AT_ONCE = 64  # texts of one batch, sorted by length, so that cropping pays
 SAMPLED_VALUES = 16384  # of each tensor go into the fingerprint; hashing all of them takes a second on a large model
@@ -41,72 +43,6 @@ class Encoded:
     dense: torch.Tensor
 
 
-class TextTower(nn.Module):
-    """A CLIP text transformer that is fed word vectors instead of tokens.
-
-    `forward`: words (N, L, w), of which the first `lengths` (N,) count, -> text vectors (N, d), not of unit length;
-    with `prefix`, (N, 2, d): those of the words, and those of the first `prefix` of them alone (causal towers). Start
-    and end of text are put around the words here.
-
-    A causal tower never lets the end-of-text row see what comes after it, so the sequence is cropped to L + 2: exact,
-    and 4 to 7 times faster than the whole context. A tower without causal mask (MobileCLIP2) sees its padding and is
-    given the whole context, as open_clip gives it. Of the last block only the end-of-text row is computed.
-    """
-
-    def __init__(self, source, tokenizer, name):
-        super().__init__()
-        pooling = getattr(source, "text_pool_type", getattr(source, "pool_type", None))
-        if not hasattr(source, "token_embedding") or getattr(source, "cls_emb", None) is not None:
-            raise InputError(
-                f"The text tower of {name} is not CLIP's own, so no words can be injected into it: "
-                "choose another backbone, such as ViT-B-16-plus-240."
-            )
-        if pooling not in ("argmax", "eos") or not isinstance(tokenizer, SimpleTokenizer):
-            raise InputError(
-                f"The text tower of {name} does not read its end-of-text token under CLIP's tokenizer "
-                f"(pooling {pooling!r}): choose another backbone, such as ViT-B-16-plus-240."
-            )
-        self.token_embedding = source.token_embedding
-        self.positional_embedding = source.positional_embedding  # (context, w)
-        self.blocks = source.transformer.resblocks
-        self.ln_final = source.ln_final
-        self.text_projection = source.text_projection
-        self.tokenizer = tokenizer
-        self.context_length = len(self.positional_embedding)
-        self.causal = source.attn_mask is not None
-        mask = torch.full((self.context_length,) * 2, float("-inf")).triu(1) if self.causal else None
-        self.register_buffer("mask", mask, persistent=False)
-
-    def forward(self, words, lengths, prefix=None):
-        count, longest, _ = words.shape
-        table, ends = self.token_embedding.weight, lengths + 1  # (V, w), (N,)
-        length = longest + 2 if self.causal else self.context_length
-        start, stop, padding = table[self.tokenizer.sot_token_id], table[self.tokenizer.eot_token_id], table[0]
-        tokens = torch.cat([start.expand(count, 1, -1), words, padding.expand(count, length - longest - 1, -1)], dim=1)
-        beyond = torch.arange(length, device=words.device) - ends[:, None]  # (N, L): 0 at the end of text
-        tokens = torch.where((beyond > 0)[..., None], padding, tokens)
-        tokens = torch.where((beyond == 0)[..., None], stop, tokens) + self.positional_embedding[:length]  # (N, L, w)
-        mask, ends = self.mask[:length, :length] if self.causal else None, ends[:, None]  # (L, L), (N, 1)
-        if prefix is not None:  # a second end of text, last in the row and seen by no other token, that sees the prefix
-            second = stop + self.positional_embedding[prefix + 1]
-            tokens = torch.cat([tokens, second.expand(count, 1, -1)], dim=1)  # (N, L + 1, w)
-            mask = F.pad(F.pad(mask, (0, 1), value=float("-inf")), (0, 0, 0, 1))  # (L + 1, L + 1)
-            mask[length, prefix + 1 : length] = float("-inf")
-            ends = torch.cat([ends, torch.full_like(ends, length)], dim=1)  # (N, 2)
-        for block in self.blocks[:-1]:
-            tokens = feed_forward(block, tokens + attention_update(block, tokens, mask=mask))
-        last, each = self.blocks[-1], torch.arange(count, device=words.device)[:, None]
-        end = tokens[each, ends]  # (N, 1 or 2, w)
-        end_mask = mask[ends][:, None] if self.causal else None  # (N, 1, 1 or 2, L)
-        end = feed_forward(last, end + attention_update(last, tokens, queries=end, mask=end_mask))
-        vectors = self.ln_final(end if prefix is not None else end[:, 0])  # (N, w) or (N, 2, w)
-        if self.text_projection is None:
-            return vectors
-        if isinstance(self.text_projection, nn.Linear):
-            return self.text_projection(vectors)
-        return vectors @ self.text_projection
-
-
 class Backbone:
     """A frozen CLIP: text vectors, image vectors and dense vectors in one joint space.
 
@@ -119,41 +55,57 @@ class Backbone:
         logit_scale: inverse temperature of the softmax over cosines that the model was trained with.
         embedding_mean: (w,) mean of the token-embedding table. embedding_std: its standard deviation about that mean.
         device: where both towers are.
+        small: whether it is so small that one core is enough for an image, and a GPU hardly worth the way to it.
     """
 
-    def __init__(self, name, text_tower, image_tower, tokenizer, logit_scale, architecture=None, device="cpu"):
+    def __init__(
+        self,
+        name: str,
+        text_tower: nn.Module,
+        image_tower: nn.Module,
+        tokenizer: Any,
+        logit_scale: float,
+        architecture: str | None = None,
+        device: str | torch.device = "cpu",
+        small: bool = False,
+    ):
         """
         Args:
-            text_tower: an open_clip `CLIP` or `TextTransformer`.
+            text_tower: an open_clip `CLIP` or `TextTransformer`, or a `zsad_core.text_transformer.TextTransformer`.
             image_tower: a tower as `zsad_core.dense` describes it.
-            tokenizer: open_clip's `SimpleTokenizer`.
+            tokenizer: CLIP's: open_clip's `SimpleTokenizer`, or a `zsad_core.tokenizer.Tokenizer`.
             architecture: identifies the architecture in the fingerprint; `name` if not given.
         Raises:
             InputError: the text tower is not of CLIP's kind.
         """
-        self.name, self.note, self.device = name, "", torch.device(device)
+        self.name, self.note, self.small = name, "", small
         self._architecture = architecture or name
-        self._text = TextTower(text_tower, tokenizer, name).to(self.device).eval().requires_grad_(False)
-        self._image = image_tower.to(self.device).eval().requires_grad_(False)
+        self._text = TextTower(text_tower, tokenizer, name).eval().requires_grad_(False)
+        self._image = image_tower.eval().requires_grad_(False)
         table = self._text.token_embedding.weight
         self.word_width, self.context_length = table.shape[1], self._text.context_length
         self.embedding_mean = table.mean(dim=0)
         self.embedding_std = (table - self.embedding_mean).square().mean().sqrt().item()
         self.image_size, self.grid = image_tower.image_size, tuple(image_tower.grid)
         self.logit_scale = float(logit_scale)
+        self._move(device)
         with torch.no_grad():
-            self.dim = self._text(table.new_zeros(1, 0, self.word_width), torch.zeros(1, dtype=int)).shape[1]
+            nothing = torch.zeros(1, 0, self.word_width, device=self.device)
+            self.dim = self.text_vectors_from_words(nothing).shape[1]
 
-    def on(self, device):
+    def on(self, device: str | torch.device) -> "Backbone":
         """A copy of this backbone on another device."""
         other = copy.deepcopy(self)
-        other.device = torch.device(device)
-        other._text, other._image = other._text.to(device), other._image.to(device)
-        other.embedding_mean = other.embedding_mean.to(device)
+        other._move(device)
         return other
 
+    def _move(self, device: str | torch.device) -> None:
+        self.device = torch.device(device)
+        self._text, self._image = self._text.to(self.device), self._image.to(self.device)
+        self.embedding_mean = self.embedding_mean.to(self.device)
+
     @cached_property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """16 hex digits that identify architecture and weights, the same on every device and for every source.
 
         SHA-256 over the architecture's name and, of each tensor, its name, shape and some 16,384 evenly spaced values.
@@ -166,12 +118,12 @@ class Backbone:
                 digest.update(f"{key} {tuple(tensor.shape)}".encode() + values.tobytes())
         return digest.hexdigest()[:16]
 
-    def word_vectors(self, text):
+    def word_vectors(self, text: str) -> torch.Tensor:
         """The frozen word vectors of a text, without start and end of text: (n, w); n is 0 for an empty text."""
         tokens = torch.tensor(self._text.tokenizer.encode(text), dtype=torch.long, device=self.device)
         return self._text.token_embedding(tokens)
 
-    def whole_words(self):
+    def whole_words(self) -> tuple[list[str], torch.Tensor]:
         """Every word of three or more plain letters that has a word vector of its own: a list of V, and (V, w)."""
         rows = len(self._text.token_embedding.weight)
         words = {
@@ -182,7 +134,7 @@ class Backbone:
         words = {word: row for word, row in words.items() if len(word) > 2 and word.isascii() and word.isalpha()}
         return list(words), self._text.token_embedding.weight[list(words.values())]
 
-    def text_vectors_from_words(self, sequences, lengths=None):
+    def text_vectors_from_words(self, sequences: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Text vectors of word vectors, learnable ones among them; gradients reach `sequences`.
 
         Args:
@@ -199,7 +151,9 @@ class Backbone:
             lengths = torch.full((count,), longest)
         return F.normalize(self._text(sequences, lengths.to(self.device)), dim=-1)
 
-    def text_vectors_with_prefix(self, sequences, lengths, prefix):
+    def text_vectors_with_prefix(
+        self, sequences: torch.Tensor, lengths: torch.Tensor, prefix: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Text vectors of word vectors, and of the first of them alone, at hardly more than the cost of the former: a
         causal tower's tokens never see what follows them, so both share the prefix.
 
@@ -218,7 +172,7 @@ class Backbone:
         return F.normalize(self._text(sequences, lengths.to(self.device), prefix), dim=-1).unbind(dim=1)
 
     @torch.no_grad()
-    def text_vectors(self, texts):
+    def text_vectors(self, texts: Sequence[str]) -> torch.Tensor:
         """Text vectors of texts: a list of N strings -> (N, d), float32, l2-normalised, on the CPU.
 
         Raises:
@@ -236,7 +190,7 @@ class Backbone:
             vectors[batch] = self.text_vectors_from_words(padded, lengths).cpu()
         return vectors
 
-    def preprocess(self, images, side=None):
+    def preprocess(self, images: Sequence, side: int | None = None) -> torch.Tensor:
         """Images -> normalised pixels (N, 3, S, S), float32, on the CPU.
 
         Resized to the square, never cropped, because a defect at the border must stay in view; bicubic with
@@ -258,13 +212,13 @@ class Backbone:
         return (pixels - mean) / std
 
     @torch.no_grad()
-    def encode_pixels(self, pixels):
+    def encode_pixels(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Normalised pixels (N, 3, S, S) -> image (N, d), dense (N, rows, columns, d), both l2-normalised."""
         image, dense = over_images(self._image, pixels.to(self.device))
         return F.normalize(image, dim=-1), F.normalize(dense, dim=1).permute(0, 2, 3, 1)
 
     @torch.no_grad()
-    def window_vectors(self, pixels, size):
+    def window_vectors(self, pixels: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Image vectors of overlapping windows of the image, for rules that combine scores and not vectors.
 
         See `zsad_core.dense.window_vectors`: `size` x `size` patches for a ViT, crops for a convolutional tower.
@@ -276,11 +230,11 @@ class Backbone:
         return F.normalize(vectors, dim=-1), cover
 
     @torch.no_grad()
-    def dense_over_windows(self, pixels):
+    def dense_over_windows(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalised pixels (N, 3, S, S) -> (N, rows, columns, d), l2-normalised: the slower, finer dense vectors."""
         return F.normalize(mean_over_windows(self._image, pixels.to(self.device)), dim=1).permute(0, 2, 3, 1)
 
-    def encode(self, images, batch_size=8):
+    def encode(self, images: Sequence, batch_size: int = 8) -> Encoded:
         """Image vectors and dense vectors of images in one forward pass.
 
         Args:
@@ -296,11 +250,11 @@ class Backbone:
             encoded.image[batch], encoded.dense[batch] = self.encode_pixels(self.preprocess(images[batch]))
         return encoded
 
-    def image_vectors(self, images, batch_size=8):
+    def image_vectors(self, images: Sequence, batch_size: int = 8) -> torch.Tensor:
         """Images -> (N, d), float32, l2-normalised, on the CPU."""
         return self.encode(images, batch_size).image
 
-    def dense_vectors(self, images, mode="fast", batch_size=8):
+    def dense_vectors(self, images: Sequence, mode: str = "fast", batch_size: int = 8) -> torch.Tensor:
         """Images -> (N, rows, columns, d), float32, l2-normalised, on the CPU.
 
         Args:
@@ -318,7 +272,7 @@ class Backbone:
             dense[batch] = self.dense_over_windows(self.preprocess(images[batch]))
         return dense
 
-    def _check_length(self, words, text=None):
+    def _check_length(self, words: int, text: str | None = None) -> None:
         """Raise InputError if so many words do not fit between start and end of text."""
         if words + 2 > self.context_length:
             which = "A prompt" if text is None else f"The text {text if len(text) <= 60 else text[:57] + '...'!r}"
@@ -328,23 +282,28 @@ class Backbone:
             )
 
 
-def load_backbone(name="auto", device=None, on_progress=None, weights=None):
+def load_backbone(
+    name: str = "auto",
+    device: str | torch.device | None = None,
+    on_progress: Callable | None = None,
+    weights: str | Path | None = None,
+) -> Backbone:
     """Load a backbone with its weights.
 
     Args:
         name: "embedded", shipped with the project; "auto", the recommended one if its weights are in the local cache,
-            else "embedded"; a name of `checkpoints.backbone_table`; any other model of open_clip with a CLIP-style
-            text tower, as "ARCHITECTURE:TAG"; or the path of a local checkpoint.
-        device: "cpu", "cuda", ...; a GPU if there is one, if not given.
+            else "embedded"; a name of `backbone_table`; any other model of open_clip with a CLIP-style text tower, as
+            "ARCHITECTURE:TAG"; or the path of a local checkpoint.
+        device: "cpu", "cuda", ...; if not given, a GPU if there is one that can serve.
         on_progress: called with a `checkpoints.FetchProgress` while weights are downloaded.
         weights: path of a local checkpoint (.safetensors, or .bin, .pt, .pth of plain tensors) of the architecture that
             `name` gives; with "auto" the architecture is recognised.
     Returns:
-        `Backbone`; with "auto", its `note` says which one was taken and how to get the other.
+        `Backbone`; its `note` says, with "auto", which one was taken and how to get the other, and why a GPU was not.
     Raises:
-        InputError: no such backbone, weights missing with the hub out of reach, or a file that cannot be used.
+        InputError: no such backbone, weights missing with the hub out of reach, a file that cannot be used, or a device
+            that was asked for and cannot serve.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     name, note = str(name), ""
     if name == "auto" and weights is None:
         name, note = _automatic()
@@ -354,35 +313,78 @@ def load_backbone(name="auto", device=None, on_progress=None, weights=None):
                 "The embedded backbone has its own weights: name the architecture of "
                 f"{Path(weights).name} with --backbone, or leave --weights out."
             )
-        backbone = _embedded(device)
+        backbone = _embedded()
     else:
-        if weights is not None:
-            source = checkpoints.local_source(weights, None if name == "auto" else name)
-        elif name.lower().endswith(checkpoints.SUFFIXES):
-            source = checkpoints.local_source(name)
-        else:
-            source = checkpoints.hub_source(name, on_progress)
-        backbone = _open_clip_backbone(source, checkpoints.load_model(source), device)
+        backbone = _from_checkpoint(name, weights, on_progress)
     backbone.note = note
+    if device is not None:
+        _move_to(backbone, device)
+    else:
+        _move_to_gpu(backbone)
     return backbone
 
 
-def random_backbone(architecture, seed=0):
+def random_backbone(architecture: str | dict, seed: int = 0) -> Backbone:
     """A randomly initialised backbone, for tests and for measurements of speed: never for scoring.
 
     Args:
         architecture: a name of the table or of open_clip, or an open_clip model configuration (dict).
     """
+    from . import checkpoints  # here, because open_clip takes seconds that the embedded backbone does not need
+
     source = checkpoints.described(architecture)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _open_clip_backbone(source, checkpoints.build(source.config), "cpu")
+        return _open_clip_backbone(source, checkpoints.build(source.config))
 
 
-def _automatic():
+def _move_to(backbone: Backbone, device: str | torch.device) -> None:
+    """Moves a backbone to a device and tries it there. Raises InputError where the device cannot serve."""
+    try:
+        backbone._move(device)
+        _try_out(backbone)
+    except (RuntimeError, AssertionError) as error:  # torch raises either for a device that it cannot use
+        raise InputError(
+            f"{backbone.name} cannot run on the device {str(device)!r:.40} ({_reason(error)}): name another one, such "
+            "as 'cpu', or none, to take what can serve."
+        ) from error
+
+
+def _move_to_gpu(backbone: Backbone) -> None:
+    """Moves a backbone to the GPU if there is one; where that cannot serve, it stays on the CPU and notes why."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")  # of a driver that is too old, torch only warns
+        there = torch.cuda.is_available()
+    reasons = [_reason(warning.message) for warning in told]
+    if there:
+        try:
+            _move_to(backbone, "cuda")
+            return
+        except InputError as error:
+            reasons = [_reason(error.__cause__)]
+            backbone._move("cpu")
+    if reasons:
+        note = f"The GPU cannot be used ({reasons[0]}), so this runs on the CPU, more slowly."
+        backbone.note = f"{backbone.note} {note}".strip()
+
+
+def _try_out(backbone: Backbone) -> None:
+    """Runs the kinds of kernels that a backbone needs: what a card cannot do, it says at the first of them."""
+    if backbone.device.type != "cpu":
+        backbone.text_vectors(["a photo"])
+        ones = torch.ones(1, 1, 3, 3, device=backbone.device)
+        F.conv2d(ones, ones).cpu()
+
+
+def _reason(error: BaseException) -> str:
+    """What an exception or a warning says, in one line."""
+    return str(error).strip().split("\n")[0][:160].rstrip(".") or type(error).__name__
+
+
+def _automatic() -> tuple[str, str]:
     """The name that "auto" stands for now, and a sentence about it."""
-    best = next(row for row in checkpoints.backbone_table() if row["name"] == checkpoints.RECOMMENDED)
-    if checkpoints.cached_weights(best["architecture"], best["tag"]):
+    best = next(row for row in backbone_table() if row["name"] == RECOMMENDED)
+    if cached_file(best["repository"]):
         return best["name"], (
             f"Running on {best['name']}, whose weights were found in the local cache. "
             "The embedded backbone is smaller and faster: --backbone embedded."
@@ -393,31 +395,37 @@ def _automatic():
     )
 
 
-def _embedded(device):
+def _embedded() -> Backbone:
     """The backbone that is shipped with the project."""
     from . import embedded  # here, because other backbones do not need it
 
-    text_tower, image_tower, tokenizer, logit_scale = embedded.load(device)
-    return Backbone("embedded", text_tower, image_tower, tokenizer, logit_scale, device=device)
+    return Backbone("embedded", *embedded.load(), small=True)
 
 
-def _open_clip_backbone(source, model, device):
+def _from_checkpoint(name: str, weights: str | Path | None, on_progress: Callable | None) -> Backbone:
+    """A backbone of open_clip, from the hub, its cache or a file."""
+    from . import checkpoints  # here, as in `random_backbone`
+
+    if weights is not None:
+        source = checkpoints.local_source(weights, None if name == "auto" else name)
+    elif name.lower().endswith(WEIGHT_SUFFIXES):
+        source = checkpoints.local_source(name)
+    else:
+        source = checkpoints.hub_source(name, on_progress)
+    return _open_clip_backbone(source, checkpoints.load_model(source))
+
+
+def _open_clip_backbone(source, model: nn.Module) -> Backbone:
     """A backbone over an open_clip model, which is what `source` describes."""
-    tokenizer = _clip_tokenizer(source.config["text_cfg"].get("tokenizer_kwargs", {}).get("clean", "lower"))
+    tokenizer = _open_clip_tokenizer(source.config["text_cfg"].get("tokenizer_kwargs", {}).get("clean", "lower"))
     tower = image_tower(model.visual, source.mean, source.std, source.name)
-    logit_scale = model.logit_scale.exp().item()
-    return Backbone(
-        source.name,
-        getattr(model, "text", model),
-        tower,
-        tokenizer,
-        logit_scale,
-        architecture=source.architecture,
-        device=device,
-    )
+    text_tower, logit_scale = getattr(model, "text", model), model.logit_scale.exp().item()
+    return Backbone(source.name, text_tower, tower, tokenizer, logit_scale, architecture=source.architecture)
 
 
 @lru_cache
-def _clip_tokenizer(clean):
+def _open_clip_tokenizer(clean: str):
     """CLIP's tokenizer, which takes a quarter of a second to build; `clean` is open_clip's way to tidy a text."""
+    from open_clip import SimpleTokenizer
+
     return SimpleTokenizer(clean=clean)

@@ -1,4 +1,4 @@
-"""Where weights come from: the table of backbones, the hub, and local checkpoint files.
+"""Where weights come from: open_clip's models, the hub, and local checkpoint files.
 
 Everything here ends in an open_clip model with its weights, or in a sentence that says what to do. Weights are read
 with safetensors or with torch's weights_only reader, never unpickled.
@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,18 +19,17 @@ import open_clip
 import torch
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from huggingface_hub.utils import get_session
-from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME, OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.convert import convert_state_dict
 from open_clip.model import CLIP, CustomTextCLIP, convert_to_custom_text_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tqdm.auto import tqdm
 
+from .backbone_table import RECOMMENDED, WEIGHT_FILES, WEIGHT_SUFFIXES, backbone_table, cached_file
 from .errors import InputError
 
-RECOMMENDED = "ViT-B-16-plus-240"
 PROBE_SECONDS = 5  # for one connection to the hub, before a download is begun
-SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FetchProgress:
     steps: float
     phase: str = "weights"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"Fetching {self.name}: {self.step:.0f} of {self.steps:.0f} MB"
 
 
@@ -65,12 +65,7 @@ class Source:
     path: Path | None = None
 
 
-def backbone_table():
-    """The backbones we name, a list of dicts: name, architecture, tag, image_size, download_mb, licence, best_for."""
-    return json.loads(Path(__file__).with_name("backbones.json").read_text(encoding="utf-8"))
-
-
-def resolve(name):
+def resolve(name: str) -> tuple[str, str | None]:
     """Architecture and tag of open_clip for a name of the table, "ARCHITECTURE:TAG", or an architecture.
 
     Returns:
@@ -94,7 +89,7 @@ def resolve(name):
     return architecture, tag or (tags[0] if len(tags) == 1 else None)
 
 
-def hub_source(name, on_progress=None):
+def hub_source(name: str, on_progress: Callable[[FetchProgress], None] | None = None) -> Source:
     """The source of a backbone whose weights are on the hub, or in its local cache; fetched if they are not there.
 
     Raises:
@@ -113,7 +108,7 @@ def hub_source(name, on_progress=None):
     return Source(name, architecture, _config(architecture), *_normalisation(architecture, tag), path)
 
 
-def local_source(path, name=None):
+def local_source(path: str | Path, name: str | None = None) -> Source:
     """The source of a backbone from a local checkpoint.
 
     Args:
@@ -148,7 +143,7 @@ def local_source(path, name=None):
     return Source(f"{name} ({path.name})", architecture, _config(architecture), *normalisation, path)
 
 
-def described(architecture):
+def described(architecture: str | dict) -> Source:
     """The source, without weights, of an open_clip architecture or of a model configuration (dict)."""
     if isinstance(architecture, str):
         name, (architecture, tag) = architecture, resolve(architecture)
@@ -159,7 +154,7 @@ def described(architecture):
     return Source(name or "custom", name or json.dumps(config, sort_keys=True), config)
 
 
-def build(config):
+def build(config: dict) -> CLIP | CustomTextCLIP:
     """A randomly initialised open_clip model from its configuration: dict with embed_dim, vision_cfg and text_cfg.
 
     Raises:
@@ -175,7 +170,7 @@ def build(config):
         ) from error
 
 
-def load_model(source):
+def load_model(source: Source) -> CLIP | CustomTextCLIP:
     """The open_clip model of a source, with its weights, fp32, on the CPU.
 
     Raises:
@@ -199,23 +194,18 @@ def load_model(source):
     return model
 
 
-def cached_weights(architecture, tag):
+def cached_weights(architecture: str, tag: str) -> Path | None:
     """The weights file in the hub's local cache, or None."""
-    repository, names = _hub_files(architecture, tag)
-    for name in names:
-        path = huggingface_hub.try_to_load_from_cache(repository, name)
-        if isinstance(path, str):
-            return Path(path)
-    return None
+    return cached_file(*_hub_files(architecture, tag))
 
 
-def _hub_files(architecture, tag):
+def _hub_files(architecture: str, tag: str) -> tuple[str, tuple[str, ...]]:
     """Repository and the file names to try, best first, from open_clip's table of pretrained models."""
     repository, name = os.path.split(open_clip.get_pretrained_cfg(architecture, tag)["hf_hub"])
-    return repository, (name,) if name else (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)
+    return repository, (name,) if name else WEIGHT_FILES
 
 
-def _fetch(name, architecture, tag, on_progress):
+def _fetch(name: str, architecture: str, tag: str, on_progress: Callable | None) -> Path:
     """Download the weights file into the hub's cache, once, without retries of our own."""
     otherwise = "Connect and run again, give a local checkpoint with --weights PATH, or use --backbone embedded."
     if huggingface_hub.constants.HF_HUB_OFFLINE:
@@ -244,7 +234,7 @@ def _fetch(name, architecture, tag, on_progress):
     raise InputError(f"The hub's repository {repository} holds no weights of {name}. " + otherwise)
 
 
-def hub_reachable():
+def hub_reachable() -> bool:
     """Whether the hub answers within 8 seconds. In a thread, because no time limit covers the look-up of its name."""
     answers = []
 
@@ -258,7 +248,7 @@ def hub_reachable():
     return bool(answers) and answers[0].status_code < 500
 
 
-def _progress_bar(name, on_progress):
+def _progress_bar(name: str, on_progress: Callable[[FetchProgress], None]) -> type[tqdm]:
     """A tqdm class that tells `on_progress` instead of drawing."""
 
     class Bar(tqdm):
@@ -274,11 +264,11 @@ def _progress_bar(name, on_progress):
     return Bar
 
 
-def _config(architecture):
+def _config(architecture: str) -> dict:
     return _checked(open_clip.get_model_config(architecture), architecture)
 
 
-def _checked(config, name):
+def _checked(config: dict, name: str) -> dict:
     """The configuration, refused before anything is fetched or built if its text tower is not CLIP's own."""
     text = config.get("text_cfg", {})
     if "multimodal_cfg" in config or text.get("hf_model_name") or text.get("hf_tokenizer_name"):
@@ -289,18 +279,18 @@ def _checked(config, name):
     return config
 
 
-def _normalisation(architecture, tag):
+def _normalisation(architecture: str, tag: str | None) -> tuple[tuple, tuple]:
     """Mean and standard deviation of the pixels, as open_clip's table gives them for these weights."""
     tag = tag or next(iter(open_clip.list_pretrained_tags_by_model(architecture)), None)
     row = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
     return tuple(row.get("mean", OPENAI_DATASET_MEAN)), tuple(row.get("std", OPENAI_DATASET_STD))
 
 
-def _read(path):
+def _read(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a weights file by name, floats as float32."""
     if not path.is_file():
         raise InputError(f"There is no weights file {path.name!r}: check the path given for the weights.")
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in WEIGHT_SUFFIXES:
         raise InputError(f"{path.name!r} is not a weights file: give a .safetensors, .bin, .pt or .pth.")
     try:
         if path.suffix.lower() == ".safetensors":
@@ -324,7 +314,7 @@ def _read(path):
     }
 
 
-def _as_open_clip(model, state):
+def _as_open_clip(model, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The tensors under the names that `model` has for them."""
     state = convert_state_dict(model, state)
     if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
@@ -336,7 +326,7 @@ def _as_open_clip(model, state):
     }  # OpenAI's files carry these
 
 
-def _recognise(path):
+def _recognise(path: Path) -> str:
     """The name of the table's backbone that has exactly the tensors of this file."""
     shapes = {key: value.shape for key, value in _read(path).items()}
     for row in backbone_table():

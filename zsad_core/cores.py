@@ -48,9 +48,9 @@ def over_images(tower: Callable, pixels: torch.Tensor) -> tuple[torch.Tensor, ..
 
 
 def set_threads_for(backbone) -> None:
-    """Sets torch's threads for a backbone: one for the embedded one, so that its images go side by side.
+    """Sets torch's threads for a backbone: one for a small one, so that its images go side by side.
 
     A second thread within an image gains it little, and makes it far slower where the machine is busy.
     """
-    if backbone.name == "embedded":
+    if backbone.small:
         torch.set_num_threads(1)

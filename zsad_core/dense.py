@@ -10,28 +10,29 @@ trained on text vectors applies to it. `window_vectors` is the slower, finer way
 is encoded as an image of its own.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
-from open_clip.timm_model import TimmModel
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
-from timm.layers import AttentionPool2d, AttentionPoolLatent, RotAttentionPool2d
 from torch import nn
 
-from .attention import attention_update, feed_forward
 from .cores import side_by_side
 from .errors import InputError
+from .open_clip_parts import attention_update, entering_tokens, feed_forward
 
 WINDOW_SIZES = (2, 3)  # WinCLIP's small and middle scale, in patches (CVPR 2023)
 LATTICE = 5  # a convolutional tower's windows are laid on 5 x 5 cells: 16 + 9 crops, each a pass of its own
-ATTENTION_POOLS = (AttentionPool2d, AttentionPoolLatent, RotAttentionPool2d)
 
 
-def image_tower(visual, mean, std, name):
+def image_tower(visual: nn.Module, mean: Sequence[float], std: Sequence[float], name: str) -> nn.Module:
     """The tower for open_clip's `model.visual`.
 
     Raises:
         InputError: dense vectors cannot be read from this kind of tower.
     """
+    from open_clip.timm_model import TimmModel  # here, because it takes seconds that the embedded backbone need not
+    from open_clip.transformer import VisionTransformer
+
     if isinstance(visual, VisionTransformer):
         return VisionTransformerTower(visual, mean, std, name)
     if isinstance(visual, TimmModel):
@@ -51,7 +52,9 @@ class VisionTransformerTower(nn.Module):
     left as it is. Its last block is run for the class token only, which pays for the dense path.
     """
 
-    def __init__(self, visual, mean, std, name):
+    def __init__(self, visual: nn.Module, mean: Sequence[float], std: Sequence[float], name: str):
+        from open_clip.transformer import ResidualAttentionBlock
+
         super().__init__()
         blocks = visual.transformer.resblocks
         if visual.attn_pool is not None or visual.pool_type != "tok":
@@ -69,10 +72,10 @@ class VisionTransformerTower(nn.Module):
         self.grid = tuple(visual.grid_size)
         self.mean, self.std = mean, std
 
-    def forward(self, pixels):
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         visual, blocks = self.visual, self.visual.transformer.resblocks
         middle = len(blocks) - len(blocks) // 2
-        tokens = visual._embeds(pixels)  # (N, 1 + P, w)
+        tokens = entering_tokens(visual, pixels)  # (N, 1 + P, w)
         for block in blocks[:middle]:
             tokens = feed_forward(block, tokens + attention_update(block, tokens))
         dense = tokens[:, 1:]  # (N, P, w)
@@ -85,7 +88,7 @@ class VisionTransformerTower(nn.Module):
         dense = visual.ln_post(dense) @ visual.proj  # (N, P, d)
         return image, dense.transpose(1, 2).unflatten(2, self.grid)
 
-    def windows(self, pixels, size):
+    def windows(self, pixels: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The class token's output for every window of `size` x `size` patches, stride 1, as in WinCLIP.
 
         A window's sequence is the class token and the window's patch tokens as they leave ln_pre, so that they keep
@@ -96,18 +99,18 @@ class VisionTransformerTower(nn.Module):
         """
         visual, blocks = self.visual, self.visual.transformer.resblocks
         corners = _corners(self.grid, size)
-        cover = torch.zeros(len(corners), *self.grid, dtype=torch.bool, device=pixels.device)
+        cover = torch.zeros(len(corners), *self.grid, dtype=torch.bool)
         for index, (row, column) in enumerate(corners):
             cover[index, row : row + size, column : column + size] = True
         patches = cover.flatten(1).nonzero()[:, 1].view(-1, size * size)  # (W, size^2)
-        rows = F.pad(patches + 1, (1, 0))  # (W, 1 + size^2): the class token first
-        tokens = visual._embeds(pixels)[:, rows].flatten(0, 1)  # (N * W, 1 + size^2, w)
+        rows = F.pad(patches + 1, (1, 0)).to(pixels.device)  # (W, 1 + size^2): the class token first
+        tokens = entering_tokens(visual, pixels)[:, rows].flatten(0, 1)  # (N * W, 1 + size^2, w)
         for block in blocks[:-1]:
             tokens = feed_forward(block, tokens + attention_update(block, tokens))
         kept = tokens[:, :1]
         kept = feed_forward(blocks[-1], kept + attention_update(blocks[-1], tokens, kept))
         vectors = visual.ln_post(kept[:, 0]) @ visual.proj
-        return vectors.unflatten(0, (len(pixels), -1)), cover
+        return vectors.unflatten(0, (len(pixels), -1)), cover.to(pixels.device)
 
 
 class ConvolutionalTower(nn.Module):
@@ -117,9 +120,12 @@ class ConvolutionalTower(nn.Module):
     has are applied to it as they are to the pooled map.
     """
 
-    def __init__(self, visual, mean, std, name):
+    def __init__(self, visual: nn.Module, mean: Sequence[float], std: Sequence[float], name: str):
+        from timm.layers import AttentionPool2d, AttentionPoolLatent, RotAttentionPool2d
+
         super().__init__()
-        if any(isinstance(part, ATTENTION_POOLS) for part in visual.modules()):
+        pools = AttentionPool2d, AttentionPoolLatent, RotAttentionPool2d
+        if any(isinstance(part, pools) for part in visual.modules()):
             raise InputError(
                 f"The image tower of {name} pools by attention over all positions, so that single ones "
                 "have no vector: choose another backbone, such as ViT-B-16-plus-240 or MobileCLIP2-S2."
@@ -137,7 +143,7 @@ class ConvolutionalTower(nn.Module):
         self.grid = tuple(features.shape[2:])
         self.mean, self.std = mean, std
 
-    def forward(self, pixels):
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = self.visual.trunk.forward_features(pixels)  # (N, C, rows, columns)
         cells = features.permute(0, 2, 3, 1).flatten(0, 2)[:, :, None, None]  # (N * rows * columns, C, 1, 1)
         image = self.visual.head(self.visual.trunk.forward_head(features))  # (N, d)
@@ -145,7 +151,7 @@ class ConvolutionalTower(nn.Module):
         return image, dense.unflatten(0, (len(pixels), *self.grid)).permute(0, 3, 1, 2)
 
 
-def window_vectors(tower, pixels, size):
+def window_vectors(tower: nn.Module, pixels: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Image vectors of overlapping windows.
 
     A ViT's windows are `size` x `size` patches at stride 1, run through the transformer in one batch. A convolutional
@@ -181,10 +187,11 @@ def window_vectors(tower, pixels, size):
         crop = F.interpolate(pixels[:, :, top:bottom, left:right], (side, side), mode="bicubic", align_corners=False)
         return tower(crop)[0]  # (N, d)
 
-    return torch.stack(side_by_side(vectors_of, boxes), dim=1), cover.to(pixels.device)
+    found = side_by_side(vectors_of, boxes) if pixels.device.type == "cpu" else [vectors_of(box) for box in boxes]
+    return torch.stack(found, dim=1), cover.to(pixels.device)
 
 
-def mean_over_windows(tower, pixels):
+def mean_over_windows(tower: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
     """Dense vectors from windows: the mean of the unit vectors of the windows that hold a patch.
 
     Taken over the windows of one size first, then over `WINDOW_SIZES`.
@@ -202,7 +209,7 @@ def mean_over_windows(tower, pixels):
     return total / len(WINDOW_SIZES)
 
 
-def _corners(grid, size):
+def _corners(grid: tuple[int, int], size: int) -> list[tuple[int, int]]:
     """Top left corners (row, column) of all size x size squares of a grid, row by row."""
     if not 1 <= size <= min(grid):
         raise InputError(
@@ -212,7 +219,7 @@ def _corners(grid, size):
     return [(row, column) for row in range(grid[0] - size + 1) for column in range(grid[1] - size + 1)]
 
 
-def _side(image_size, name):
+def _side(image_size: tuple[int, int], name: str) -> int:
     """The side of the square input, from open_clip's (height, width)."""
     height, width = image_size
     if height != width:

@@ -2,30 +2,29 @@
 
 Image tower: EfficientNet-Lite2 (ImageNet weights, frozen up to stride 8, trained on from there) under a trained head
 that writes every position of the stride-8 grid into the joint space, with an eye on what is unlike the rest of the same
-picture. Text tower: open_clip's own `TextTransformer`, 3 layers wide 192, over the first 15,870 merges of CLIP's
+picture. Text tower: CLIP's text transformer, 3 layers wide 192, over the first 15,870 merges of CLIP's
 byte-pair list (any prefix of a merge list is a valid one), so that the token table stays small.
 """
 
 import json
 import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import timm
 import torch
 import torch.nn.functional as F
-from open_clip.tokenizer import SimpleTokenizer
-from open_clip.transformer import TextTransformer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .efficientnet import EfficientNetLite2
 from .errors import InputError
 from .grain import grain, without_grain
+from .text_transformer import TextTransformer
+from .tokenizer import Tokenizer
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets" / "embedded"
-TRUNK = "efficientnet_lite2"
 TRUNK_CHANNELS = (24, 48, 120, 352)  # strides 4, 8, 16, 32
 LOWER_STAGES = 3  # of the trunk, up to stride 8, which stay as ImageNet left them
 ALIKE = 5  # positions that a position is compared with
@@ -47,19 +46,6 @@ class Architecture:
     context_length: int = 32
 
 
-def fold_batch_norm(module):
-    """Fold each batch normalisation of a frozen network into the convolution before it: same output, a third faster."""
-    convolution = None
-    for name, child in list(module.named_children()):
-        if isinstance(child, nn.Conv2d):
-            convolution = name
-        elif isinstance(child, nn.BatchNorm2d):
-            setattr(module, convolution, fuse_conv_bn_eval(getattr(module, convolution), child))
-            setattr(module, name, getattr(child, "act", nn.Identity()))  # timm's BatchNormAct2d carries the activation
-        else:
-            fold_batch_norm(child)
-
-
 def upper_features(stages, fine):
     """The trunk from stride 8 on.
 
@@ -77,8 +63,7 @@ class Trunk(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.net = timm.create_model(TRUNK, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4)).eval()
-        fold_batch_norm(self.net)
+        self.net = EfficientNetLite2()
 
     @property
     def upper_stages(self):
@@ -87,7 +72,7 @@ class Trunk(nn.Module):
 
     def lower(self, pixels):
         """(B, 3, S, S) -> (B, 72, S/8, S/8), stride 4 brought to stride 8 beside it."""
-        x = self.net.bn1(self.net.conv_stem(pixels.contiguous(memory_format=torch.channels_last)))
+        x = self.net.stem(pixels.contiguous(memory_format=torch.channels_last))
         four = self.net.blocks[1](self.net.blocks[0](x))
         eight = self.net.blocks[2](four)
         return torch.cat([F.adaptive_avg_pool2d(four, eight.shape[-2:]), eight], dim=1)
@@ -238,7 +223,7 @@ class ImageTower(nn.Module):
 
 
 def build_text_tower(architecture):
-    """open_clip's text transformer at our sizes, randomly initialised."""
+    """CLIP's text transformer at our sizes, randomly initialised."""
     return TextTransformer(
         context_length=architecture.context_length,
         vocab_size=MERGES + 514,
@@ -251,14 +236,14 @@ def build_text_tower(architecture):
 
 def build_tokenizer(architecture, folder=ASSETS):
     """CLIP's tokenizer over the shortened merge list that lies beside the weights."""
-    return SimpleTokenizer(bpe_path=str(folder / "merges.txt.gz"), context_length=architecture.context_length)
+    return Tokenizer(folder / "merges.txt.gz", architecture.context_length)
 
 
-def load(device="cpu", folder=ASSETS):
+def load(folder: Path = ASSETS) -> tuple[TextTransformer, ImageTower, Tokenizer, float]:
     """Read the shipped weights.
 
     Returns:
-        (text tower, image tower, tokenizer, logit scale): modules in evaluation mode on `device`, fp32.
+        (text tower, image tower, tokenizer, logit scale): modules in evaluation mode on the CPU, fp32.
     Raises:
         InputError: a file of the embedded backbone is missing or damaged.
     """
@@ -270,11 +255,13 @@ def load(device="cpu", folder=ASSETS):
             state = load_file(folder / f"{name}.safetensors")
             module.load_state_dict({key: value.float() for key, value in state.items()})
         tokenizer = build_tokenizer(architecture, folder)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        if tokenizer.vocab_size != MERGES + 514:
+            raise ValueError("merges.txt.gz is not the whole list of merges")
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zlib.error, SafetensorError) as error:
         reason = str(error).partition("\n")[0]  # torch lists every tensor that does not fit, a line each
         raise InputError(
             f"The embedded backbone in assets/embedded cannot be read ({reason}): "
             "restore the folder from the repository."
         ) from error
-    image_tower = image_tower.to(device, memory_format=torch.channels_last)
-    return text_tower.eval().to(device), image_tower.eval(), tokenizer, math.exp(config["log_scale"])
+    image_tower = image_tower.to(memory_format=torch.channels_last)
+    return text_tower.eval(), image_tower.eval(), tokenizer, math.exp(config["log_scale"])

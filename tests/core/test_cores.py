@@ -76,9 +76,9 @@ def test_only_the_small_backbone_takes_one_thread():
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        set_threads_for(SimpleNamespace(name="ViT-B-16-plus-240"))
+        set_threads_for(SimpleNamespace(small=False))
         assert torch.get_num_threads() == 2
-        set_threads_for(SimpleNamespace(name="embedded"))
+        set_threads_for(SimpleNamespace(small=True))
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(threads)

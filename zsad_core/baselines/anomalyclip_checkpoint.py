@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from ..attention import attention_update, feed_forward
 from ..dense import VisionTransformerTower
 from ..detector import Inspection
 from ..errors import InputError
+from ..open_clip_parts import attention_update, entering_tokens_of_any_size, feed_forward
 from .method import ImageBatch, inspections, state_probability
 from .smoothing import smoothed
 
@@ -121,12 +121,7 @@ def looks_at_depths(visual, pixels: torch.Tensor, first: int) -> tuple[torch.Ten
         The class token (N, w) after the last block, and the patch tokens (N, P, w) of the dual path after every
         quarter of the blocks, of the normal path where that has not begun; both before ln_post and projection.
     """
-    tokens = visual.conv1(pixels).flatten(2).transpose(1, 2)  # (N, P, w)
-    rows = pixels.shape[-1] // visual.patch_size[0]
-    places = visual.positional_embedding[1:].unflatten(0, visual.grid_size).permute(2, 0, 1)[None]
-    places = F.interpolate(places, size=(rows, rows), mode="bilinear").flatten(2).transpose(1, 2)  # (1, P, w)
-    begin = visual.class_embedding + visual.positional_embedding[0]  # (w,)
-    tokens = visual.ln_pre(torch.cat([begin.expand(len(tokens), 1, -1), tokens + places], dim=1))  # (N, 1 + P, w)
+    tokens = entering_tokens_of_any_size(visual, pixels)  # (N, 1 + P, w)
     blocks, dense, depths = visual.transformer.resblocks, None, []
     for number, block in enumerate(blocks):
         length = tokens.shape[1]
