@@ -38,7 +38,7 @@ def provide(programs: Iterable[str], tell: Callable[[str], None]) -> list[str]:
     """Installs those of the programs that are not there, as far as this machine lets us; returns what is missing still.
 
     Args:
-        tell: is given a line before every attempt, and the last line of one that failed.
+        tell: is given a line before every attempt, and one about each that failed.
     """
     missing = [program for program in programs if not find(program)]
     for attempt in _attempts(missing):
@@ -96,7 +96,7 @@ def _become_root() -> list[str] | None:
 
 
 def _run(command: list[str], limit: float = LIMIT) -> str | None:
-    """None where the command succeeds; else the last line that it printed, or that it took too long."""
+    """None where the command succeeds; else the last error that it printed, or that it took too long."""
     with tempfile.TemporaryFile() as output:  # a pipe would be held open by the children of a command that was killed
         try:
             process = subprocess.Popen(
@@ -112,8 +112,8 @@ def _run(command: list[str], limit: float = LIMIT) -> str | None:
         if code == 0:
             return None
         output.seek(0)
-        lines = output.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"It ended with {code}."
+        lines = output.read().decode(errors="replace").strip().splitlines() or [f"It ended with {code}."]
+        return next((line for line in reversed(lines) if line.startswith(("E:", "Error"))), lines[-1])
 
 
 def _end_with_children(process: subprocess.Popen) -> None:
