@@ -23,14 +23,16 @@ FLAGS = [
 ON_THE_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ON_A_MAC = ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Contents/MacOS/Chromium")
 ON_WINDOWS = ("Google/Chrome/Application/chrome.exe", "Chromium/Application/chrome.exe")
-PACKAGES = {"chromium": ("chromium", "fonts-dejavu-core"), "curl": ("curl",)}  # Debian's
+PACKAGES = {"chromium": ("chromium", "fonts-dejavu-core", "libatomic1"), "curl": ("curl",)}  # Debian's
 LIMIT = 600  # seconds of one attempt to install
 
 
 def find(program: str) -> str | None:
-    """The path of "chromium" or "curl"; None where there is none that starts."""
+    """The path of "chromium" or "curl"; None where there is none that starts, or that Playwright can drive."""
     if program == "curl":
         return shutil.which("curl")
+    if _run([sys.executable, "-m", "playwright", "--version"], limit=60):  # its node lacks libatomic on a bare Debian
+        return None
     return next(filter(_starts, _chromiums()), None)
 
 
