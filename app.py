@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -12,7 +11,15 @@ from contextlib import asynccontextmanager
 from html import escape
 from pathlib import Path
 
+from page.listening import ask_directly, check_port, port_of, port_of_environment, root_path, server_name
+from zsad_core.errors import InputError
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing leaves the machine
+try:
+    ask_directly()
+    port_of_environment()
+except InputError as error:
+    sys.exit(str(error))
 
 from page import zerogpu  # noqa: E402, I001  before torch
 
@@ -41,7 +48,6 @@ from page.why import WhyView  # noqa: E402
 from zsad_core.backbone import Backbone, load_backbone  # noqa: E402
 from zsad_core.cores import set_threads_for  # noqa: E402
 from zsad_core.detector import Training  # noqa: E402
-from zsad_core.errors import InputError  # noqa: E402
 
 ASSETS = Path(__file__).parent / "assets"
 TITLE = "Zero-shot anomaly detection under distribution shift"
@@ -166,41 +172,32 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser("python app.py", description=TITLE)
     parser.add_argument("--backbone", default="auto", metavar="NAME", help="auto (default), embedded, or another name")
     parser.add_argument("--weights", metavar="PATH", help="a local checkpoint for the backbone")
-    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1; 0.0.0.0 for every one)")
-    parser.add_argument("--port", type=int, help="port to listen on (default: 7860)")
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1; 0.0.0.0 or :: for every one)")
+    parser.add_argument("--port", help="port to listen on (default: 7860)")
+    parser.add_argument("--root-path", metavar="PATH", help="path of the page behind a proxy that strips it: /demo")
     parser.add_argument("--share", action="store_true", help="make a public link through gradio's servers")
     mcp = os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true"  # as a Space is told
     parser.add_argument("--mcp", action="store_true", default=mcp, help="offer the named endpoints as MCP tools")
     options = parser.parse_args(arguments)
-    host = options.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    port = options.port or int(os.environ.get("GRADIO_SERVER_PORT", 7860))
+    host = options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     try:
         if options.mcp:
             check_mcp()
+        port = port_of(options.port) if options.port else port_of_environment()
+        root = root_path(options.root_path or os.environ.get("GRADIO_ROOT_PATH") or "/")
         check_port(host, port)
+        ask_directly(host)
         backbone = load_with_fallback(options.backbone, options.weights)
         set_threads_for(backbone)
         training = None
         if zerogpu.runs_here():
             backbone, training = zerogpu.use_loaned_gpu(backbone)
         demo = create_demo(backbone, training=training)
-        launch(demo, options.mcp, server_name=host, server_port=port, share=options.share)
+        launch(demo, options.mcp, server_name=server_name(host), server_port=port, share=options.share, root_path=root)
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-def check_port(host: str, port: int) -> None:
-    """Raises InputError where nothing can listen there; asked before the seconds that everything else takes."""
-    try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"The page cannot listen on port {port} of {host} ({reason}): give another one with --port or "
-                         "--host, or end what runs there.") from error  # fmt: skip
 
 
 def _header(backbone: Backbone) -> str:

@@ -93,20 +93,26 @@ def test_readme_opens_with_one_command_to_start_and_one_to_test():
     assert start.endswith("app.py\n") and tests.endswith("pytest\n")
 
 
-def test_ci_runs_the_second_command_as_printed(tmp_path):
-    (tmp_path / ".ci").mkdir()
-    (tmp_path / "chromium").write_text("#!/bin/sh\n")  # found on the path, so that nothing is installed
-    (tmp_path / "chromium").chmod(0o755)
-    shutil.copy(ROOT / ".ci/run", tmp_path / ".ci/run")
-    for command, code in (("echo 'two $HOME' && true", 0), ("false && echo never", 1)):
-        blocks = "".join(f"```bash\n{line}\n```\n" for line in ("exit 9", command, "exit 8"))
-        (tmp_path / "README.md").write_text(f"---\ntitle: x\n---\n{blocks}")
-        environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
-        run = subprocess.run(
-            ["bash", ".ci/run"], cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        assert run.returncode == code
-        assert run.stdout == f"+ {command}\n" + ("two $HOME\n" if code == 0 else "")
+def run_ci(folder, readme):
+    """What `.ci/run` does in a checkout with this README."""
+    (folder / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/run", folder / ".ci/run")
+    (folder / "README.md").write_text(readme, encoding="utf-8")
+    command = ["bash", ".ci/run"]
+    return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("command", "code"), [("echo 'two $HOME' && true", 0), ("false && echo never", 1)])
+def test_ci_runs_the_marked_command_as_printed(tmp_path, command, code):
+    blocks = f"```bash\nexit 9\n```\n<!-- test-command -->\n```bash\n{command}\n```\n```bash\nexit 8\n```\n"
+    run = run_ci(tmp_path, f"---\ntitle: x\n---\n{blocks}")
+    assert run.returncode == code
+    assert run.stdout == f"+ {command}\n" + ("two $HOME\n" if code == 0 else "")
+
+
+def test_ci_fails_where_no_command_is_marked(tmp_path):
+    run = run_ci(tmp_path, "```bash\ntrue\n```\n")
+    assert run.returncode == 1 and "marks no test command" in run.stderr
 
 
 def test_files_named_in_the_readme_exist():

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from page.listening import ask_directly
 from zsad_core.benchmark.memory import process_memory
 from zsad_core.errors import InputError
 
@@ -28,7 +29,7 @@ class Server:
 
     def memory(self, field: str = "VmRSS") -> int:
         """Bytes: resident now (VmRSS), or at most until now (VmHWM). On Linux alone."""
-        return process_memory(Path(f"/proc/{self.process}/status").read_text(), field)
+        return process_memory(Path(f"/proc/{self.process}/status").read_text(encoding="utf-8"), field)
 
 
 @contextmanager
@@ -40,6 +41,7 @@ def running_app(**environment: str) -> Iterator[Server]:
     Raises:
         InputError: it shows no page.
     """
+    ask_directly()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

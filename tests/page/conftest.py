@@ -1,14 +1,41 @@
 """Fixtures of the page's tests: the page on loopback, a browser, and a photo of a visitor's own."""
 
-import shutil
-
 import numpy as np
 import pytest
-from browsing import FLAGS
+from browsing import FLAGS, find, provide
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 expect.set_options(timeout=30_000)  # only a failure takes so long
+
+
+def pytest_collection_finish(session):
+    """Before the first test runs: what the chosen ones drive is here, or is installed, or is asked for."""
+    wanted = sorted({"chromium", "curl"} & {name for item in session.items for name in _fixtures(item)})
+    if session.config.option.collectonly:
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if missing := provide(wanted, tell=reporter.write_line if reporter else print):
+        raise pytest.UsageError(
+            f"The tests of the page need {' and '.join(missing)}, which cannot be installed from here: install "
+            f"{'them' if len(missing) > 1 else 'it'}, or leave these tests out with -m 'not slow'."
+        )
+
+
+def _fixtures(item):
+    return getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The path of a Chromium."""
+    return find("chromium")
+
+
+@pytest.fixture(scope="session")
+def curl():
+    """The path of curl."""
+    return find("curl")
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +48,9 @@ def address(embedded):
 
 
 @pytest.fixture(scope="module")  # while it is open, nothing else may run an event loop in this thread
-def browser():
+def browser(chromium):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
 

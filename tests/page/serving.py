@@ -16,9 +16,8 @@ def serving(backbone, **options):
         port = free.getsockname()[1]
     demo = app.create_demo(backbone)
     try:
-        yield app.launch(
-            demo, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **options
-        )
+        where = {"server_name": "127.0.0.1", "server_port": port}
+        yield app.launch(demo, **{**where, **options}, prevent_thread_lock=True, quiet=True)
     finally:
         demo.close(verbose=False)
 

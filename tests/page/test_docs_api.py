@@ -22,7 +22,7 @@ DAMAGED, INTACT = (f"assets/samples/metal-nut/{state}.jpg" for state in ("damage
 
 
 @pytest.fixture
-def answers(address, monkeypatch):
+def answers(address, curl, monkeypatch):
     """What the Python example of an endpoint leaves in its variables, and the answer that its curl example prints."""
     monkeypatch.chdir(ROOT)
 

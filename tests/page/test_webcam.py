@@ -1,7 +1,6 @@
 """The view Live before Chromium's fake camera: a green picture in which a disc with a missing sector turns."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,10 @@ DETECTOR = Path(__file__).parents[2] / "assets/detectors/metal-nut.safetensors"
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(chromium):
     camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, *camera])
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *camera])
         yield browser
         browser.close()
 
