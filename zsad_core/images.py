@@ -18,7 +18,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from .errors import InputError
-from .image_headers import check_tags, read_header
+from .image_headers import Header, check_tags, read_header
 
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 32_768  # keeps a strip of one pixel by millions from blowing up what pads or resizes it
@@ -89,6 +89,21 @@ def read_image(source, longest: int | None = None, most_pixels: int = MAX_PIXELS
     )
 
 
+def pixel_count(source: str | Path | bytes) -> int:
+    """The number of pixels of an image file, a path or its bytes, by its header.
+
+    Raises:
+        InputError: the file cannot be read, or `read_image` would refuse it before decoding it.
+    """
+    if isinstance(source, bytes):
+        header = _header(source, "The image")
+    else:
+        name = repr(Path(source).name[-80:])
+        with FILES.take(_size_of(source, name)):
+            header = _header(_read_path(source, name), name)
+    return header.width * header.height
+
+
 def _size_of(path: str | Path, name: str) -> int:
     try:
         status = os.stat(path)
@@ -122,14 +137,19 @@ def _read_file(file) -> bytes:
     return data
 
 
-def _from_bytes(data: bytes, name: str, longest: int | None, most_pixels: int) -> np.ndarray:
+def _header(data: bytes, name: str) -> Header:
     if not data:
         raise InputError(f"{name} is empty (0 bytes): save or download it again.")
     if len(data) > MAX_BYTES:
         raise InputError(f"{name} is over the limit of {MAX_BYTES >> 20} MB: save it smaller, for example as JPEG.")
     header = read_header(data, name)
-    # Checked here, because Image.open warns of a large image through a global filter, and names no size.
     _check_size(header.width, header.height, name)
+    return header
+
+
+def _from_bytes(data: bytes, name: str, longest: int | None, most_pixels: int) -> np.ndarray:
+    # The size is known before Image.open, which warns of a large image through a global filter, and names no size.
+    header = _header(data, name)
     try:
         image = Image.open(io.BytesIO(data), formats=(header.kind,))
     except Exception:  # parsers fail in many ways on hostile data, and each one means the same to the user
@@ -142,7 +162,7 @@ def _from_bytes(data: bytes, name: str, longest: int | None, most_pixels: int) -
         if decoded > most_pixels:
             raise InputError(
                 f"{name} is {image.width} x {image.height} pixels; here the limit of a {image.format} is "
-                f"{most_pixels / 10**6:.0f} million pixels: save it as JPEG, or scale it down first."
+                f"{most_pixels / 10**6:g} million pixels: save it as JPEG, or scale it down first."
             )
         # Besides the pixels as PIL keeps them, their conversion to the three bytes of the result.
         with DECODING.take(int(header.held * whole + (_stored_bytes(image.mode) + 3) * decoded)):
