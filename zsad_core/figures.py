@@ -15,8 +15,8 @@ from matplotlib import colormaps
 from PIL import Image
 
 from .corruptions import MAX_SEVERITY
+from .verdict import NEUTRAL
 
-NEUTRAL = 0.5  # the value at which neither state is nearer; see Inspection.neutral
 FADE = 0.1  # the overlay becomes opaque from the neutral point up to this much above it
 
 # Perceptually uniform, and told apart with any colour vision: inferno for anomaly, cividis for similarity.

@@ -77,7 +77,7 @@ def read_image(source, longest: int | None = None, most_pixels: int = MAX_PIXELS
     if isinstance(source, (str, Path)):
         # Only the base name is shown: where a server keeps its files is nobody's business.
         name = repr(Path(source).name[-80:])
-        with FILES.take(_size_of(source, name)):
+        with FILES.take(2 * _size_of(source, name)):  # some decoders copy the file
             return _from_bytes(_read_path(source, name), name, longest, most_pixels)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(source), "The image", longest, most_pixels)
@@ -99,7 +99,7 @@ def pixel_count(source: str | Path | bytes) -> int:
         header = _header(source, "The image")
     else:
         name = repr(Path(source).name[-80:])
-        with FILES.take(_size_of(source, name)):
+        with FILES.take(2 * _size_of(source, name)):  # some decoders copy the file
             header = _header(_read_path(source, name), name)
     return header.width * header.height
 
