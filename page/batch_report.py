@@ -8,9 +8,10 @@ from html import escape
 import numpy as np
 
 from page.scale import score_scale, state_of
-from zsad_core.archives import MAX_ENTRY, MAX_IMAGES, NORMAL_FOLDERS, Skipped
+from zsad_core.archives import MAX_ENTRY, MAX_IMAGES, Skipped
 from zsad_core.batch import QUANTILE, BatchProgress, BatchScoring, Row, auroc
 from zsad_core.detector import Inspection
+from zsad_core.labels import NORMAL_FOLDERS
 
 BINS = 20  # of the histogram, so that the neutral point and the verdicts' ends are edges
 SHOWN = 12  # rows while a batch is running

@@ -19,11 +19,12 @@ from page.shared import SharedState
 from page.training import NUMBERS, PRESETS, TrainView, recipe_from
 from page.words import in_words
 from zsad_core.corruptions import MAX_SEVERITY
-from zsad_core.detector import MAX_SEED, Detector
+from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.prompts import clean_product_name
 from zsad_core.recipe import Recipe
 from zsad_core.report import Panel, report_picture
+from zsad_core.seeds import MAX_SEED
 
 LONGEST_LINK = 2000  # characters that are read of one
 FIELDS = ("prompts", "words", "steps")  # of a recipe, beside preset and adjectives

@@ -58,9 +58,9 @@ def _parse(arguments) -> argparse.Namespace:
 
 def _inspect(options) -> int:
     from zsad_core.backbone import load_backbone  # here, so that --help and wrong usage need not wait for torch
-    from zsad_core.detector import VERDICTS
     from zsad_core.images import read_image
     from zsad_core.prompts import clean_product_name
+    from zsad_core.verdict import VERDICTS
 
     if options.product is not None:
         clean_product_name(options.product)  # now, and not after a backbone was fetched for it

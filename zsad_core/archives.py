@@ -7,29 +7,33 @@ it claims about sizes is not believed: what is read of it is counted while it is
 import io
 import re
 import stat
+import struct
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from .errors import InputError
-from .images import read_image
+from .images import pixel_count, read_image
+from .labels import labels
 
 MAX_IMAGES = 1000
 MAX_ENTRIES = 10_000  # of all zips together, folders and what is no image among them
 MAX_LIST = 4 * 2**20  # bytes of a zip's list of entries, which is held in memory as a whole
 MAX_ENTRY = 32 * 2**20  # bytes of an image in a zip, unpacked
 MAX_TOTAL = 2 * 2**30  # bytes of all images in zips, unpacked
+MAX_PIXELS = 16_000_000_000  # of all images of a batch: 1,000 photos of 16 megapixels
+MAX_SECONDS = 3600.0  # that a batch may take, reading and scoring
 MAX_RATIO = 200  # times that an entry may grow when it is unpacked, if to more than PIECE; images are packed already
 PIECE = 2**20  # bytes unpacked at a time
 LONGEST_NAME = 120  # characters of a name as it is shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-NORMAL_FOLDERS = ("good", "ok", "normal", "intact")
 MASK_FOLDER = "ground_truth"  # of MVTec AD's layout
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others may ask for gigabytes before the first byte
 
@@ -40,7 +44,7 @@ class Entry:
 
     Attributes:
         name: for a person: the file's name, or its path in the zip; printable, at most LONGEST_NAME characters.
-        damaged: its label by its folders: False in one of NORMAL_FOLDERS, True in any other, None in no folder.
+        damaged: its label by its folders in the zip, None where they do not tell; see `labels`.
     """
 
     name: str
@@ -70,6 +74,7 @@ class ImageFiles:
     Args:
         paths: of images, or of zips by the suffix .zip.
         read: makes the pixels of a path, or of the bytes of an entry, or raises InputError.
+        most_seconds: from the first image to the last, with what is done in between; what is left then is not read.
 
     Attributes:
         entries: list of `Entry`, in the order of the files.
@@ -79,11 +84,17 @@ class ImageFiles:
         InputError: there is no image in them, or they are over MAX_IMAGES or MAX_ENTRIES.
     """
 
-    def __init__(self, paths: Iterable[str | Path], read: Callable[[str | Path | bytes], np.ndarray] = read_image):
-        self._read = read
+    def __init__(
+        self,
+        paths: Iterable[str | Path],
+        read: Callable[[str | Path | bytes], np.ndarray] = read_image,
+        most_seconds: float = MAX_SECONDS,
+    ):
+        self._read, self._most_seconds = read, most_seconds
         self._sources: list[tuple[Path, zipfile.ZipInfo | None]] = []
         self.entries: list[Entry] = []
         self.skipped: list[Skipped] = []
+        places: list[list[str]] = []  # the folders of each entry
         seen = 0
         for path in map(Path, paths):
             infos = self._zip_infos(path) if path.suffix.lower() == ".zip" else [None]
@@ -91,7 +102,8 @@ class ImageFiles:
             if seen > MAX_ENTRIES:
                 raise InputError(f"There are over {MAX_ENTRIES:,} files in this batch: score it in several parts.")
             for info in infos:
-                self._list(path, info)
+                self._list(path, info, places)
+        self.entries = [replace(entry, damaged=label) for entry, label in zip(self.entries, labels(places))]
         if len(self) > MAX_IMAGES:
             raise InputError(f"There are {len(self):,} images in this batch, and the limit is {MAX_IMAGES:,}: score it "
                              "in several parts.")  # fmt: skip
@@ -103,15 +115,21 @@ class ImageFiles:
         return len(self.entries)
 
     def __iter__(self) -> Iterator[tuple[Entry, "np.ndarray | InputError"]]:
-        unpacking = _Unpacking()
+        unpacking, pixels, started = _Unpacking(), 0, time.perf_counter()
         for path, group in groupby(zip(self.entries, self._sources, strict=True), key=lambda pair: pair[1][0]):
             with ExitStack() as stack:
                 archive = None
                 for entry, (_, info) in group:
                     try:
+                        if time.perf_counter() - started > self._most_seconds:
+                            raise _rest(f"{self._most_seconds / 60:.0f} minutes")
+                        if pixels > MAX_PIXELS:
+                            raise _rest(f"{MAX_PIXELS // 10**6:,} megapixels")
                         if info is not None and archive is None:
                             archive = stack.enter_context(_open_zip(path))
-                        found = self._read(path if info is None else unpacking.read(archive, info))
+                        source = path if info is None else unpacking.read(archive, info)
+                        pixels += pixel_count(source)
+                        found = self._read(source)
                     except InputError as error:
                         found = error
                     yield entry, found
@@ -120,12 +138,13 @@ class ImageFiles:
         """The entries of a zip, or none and a word in `skipped` where it has no list of them that can be read."""
         try:
             with _open_zip(path) as archive:
+                _check_apart(archive)
                 return archive.infolist()
         except InputError as error:
             self.skipped.append(Skipped(_shown(path.name), str(error)))
             return []
 
-    def _list(self, path: Path, info: zipfile.ZipInfo | None) -> None:
+    def _list(self, path: Path, info: zipfile.ZipInfo | None, places: list[list[str]]) -> None:
         name = path.name if info is None else info.filename.replace("\\", "/")  # as some tools of Windows write it
         *folders, base = name.split("/")
         if _is_litter(folders, base) or (info is not None and name.endswith("/")):
@@ -135,11 +154,12 @@ class ImageFiles:
             self.skipped.append(Skipped(_shown(name), reason))
             return
         self._sources.append((path, info))
-        self.entries.append(Entry(_shown(name), _label(folders)))
+        self.entries.append(Entry(_shown(name)))
+        places.append(folders)
 
 
-def _label(folders: list[str]) -> bool | None:
-    return not any(folder.lower() in NORMAL_FOLDERS for folder in folders) if folders else None
+def _rest(limit: str) -> InputError:
+    return InputError(f"The batch's limit of {limit} was reached: score the rest in another batch.")
 
 
 def _is_litter(folders: list[str], base: str) -> bool:
@@ -196,6 +216,24 @@ def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         except Exception:  # a parser of hostile data fails in many ways, and each one means the same to the user
             raise InputError("The zip is damaged, cut short, or no zip: make or download it again.") from None
         yield archive
+
+
+def _check_apart(archive: zipfile.ZipFile) -> None:
+    """Makes sure that no two entries share bytes: a few bytes could stand for thousands of images.
+
+    Raises:
+        InputError: they do, or one lies outside the zip.
+    """
+    end = 0
+    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+        archive.fp.seek(max(0, info.header_offset))
+        header = archive.fp.read(30)
+        lengths = struct.unpack("<HH", header[26:]) if len(header) == 30 else (0, 0)  # of the name, and what follows it
+        if info.header_offset < end:
+            raise InputError("Entries of the zip share their bytes, as no program packs them: make the zip again.")
+        end = info.header_offset + 30 + sum(lengths) + info.compress_size
+    if end > archive.start_dir:
+        raise InputError("The zip is damaged: an entry reaches beyond its end. Make or download it again.")
 
 
 class _Unpacking:

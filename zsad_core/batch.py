@@ -5,17 +5,17 @@ import io
 import re
 import threading
 import time
+import unicodedata
 import zipfile
 from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from .archives import Entry, Skipped
-from .cores import side_by_side
+from .cores import idle_cores, side_by_side
 from .detector import BATCH, Detector, Inspection
 from .errors import InputError
 from .figures import overlay
@@ -91,11 +91,28 @@ def to_csv(rows: Sequence[Row], threshold: float) -> bytes:
     writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(("file", "score", "verdict", "over_threshold", "threshold", "label", "overlay"))
     for row in rows:
-        name = f"'{row.entry.name}" if row.entry.name.startswith(("=", "+", "-", "@")) else row.entry.name
         over = "yes" if row.score > threshold else "no"
-        values = (name, round(row.score, 6), row.verdict, over, round(threshold, 6), row.entry.label, row.overlay)
+        values = (
+            _harmless(row.entry.name),
+            round(row.score, 6),
+            row.verdict,
+            over,
+            round(threshold, 6),
+            row.entry.label,
+            _harmless(row.overlay),
+        )
         writer.writerow(values)
     return file.getvalue().encode("utf-8-sig")
+
+
+def _harmless(text: str) -> str:
+    """The text, with an apostrophe before it where a spreadsheet would take it for a formula.
+
+    Spreadsheets pass over white space and what is invisible, and take full-width signs for the usual ones.
+    """
+    seen = unicodedata.normalize("NFKC", text)
+    first = next((letter for letter in seen if not letter.isspace() and unicodedata.category(letter)[0] != "C"), "")
+    return f"'{text}" if first in ("=", "+", "-", "@", "\N{MINUS SIGN}") else text
 
 
 class BatchScoring:
@@ -125,18 +142,30 @@ class BatchScoring:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Ends the scoring after the images at hand, from any thread; what was scored so far is kept."""
+        """Ends the scoring after the image at hand, from any thread; what was scored so far is kept."""
         self._stopped.set()
 
     def __iter__(self) -> Iterator[BatchProgress]:
-        started, images, done = time.perf_counter(), iter(self.images), 0
+        started, done = time.perf_counter(), 0
         with zipfile.ZipFile(self.overlays or io.BytesIO(), "w") as archive:  # stored: a JPEG does not shrink
             yield BatchProgress(0, len(self.images), 0.0)
-            while not self._stopped.is_set() and (chunk := list(islice(images, BATCH))):
+            for chunk in self._chunks():
                 self._score(chunk, archive)
                 done += len(chunk)
                 self.seconds = time.perf_counter() - started
                 yield BatchProgress(done, len(self.images), self.seconds)
+
+    def _chunks(self) -> Iterator[list]:
+        """Images that are scored together; on a CPU one a core, so that a stop need not wait for more."""
+        size = max(1, idle_cores()) if self.detector.backbone.device.type == "cpu" else BATCH
+        chunk = []
+        for number, image in enumerate(() if self._stopped.is_set() else self.images, start=1):
+            if self._stopped.is_set():
+                return
+            chunk.append(image)
+            if len(chunk) == size or number == len(self.images):
+                yield chunk
+                chunk = []
 
     def _score(self, chunk, archive: zipfile.ZipFile) -> None:
         self.skipped += [Skipped(entry.name, str(found)) for entry, found in chunk if isinstance(found, InputError)]

@@ -10,6 +10,7 @@ from PIL import Image
 
 from .errors import InputError
 from .images import read_image
+from .labels import is_normal
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 VISA_SPLIT = "split_csv/1cls.csv"  # the one-class split: columns object, split, label, image, mask
@@ -219,5 +220,5 @@ def _images(paths):
 
 
 def _sample(path, defect, mask, name):
-    damaged = defect != "good"
+    damaged = not is_normal(defect)
     return Sample(path, damaged, mask if damaged and mask.exists() else None, name)

@@ -20,19 +20,11 @@ from .progress import Progress
 from .prompt_learning import PromptLearning, diversity_loss, join_words
 from .prompts import clean_product_name, held_back_sentences
 from .recipe import Recipe
+from .seeds import checked_seed
+from .verdict import NEUTRAL, state, verdict
 
 QUICK = Recipe.quick()
 BATCH = 7  # images encoded at a time: the 21 of a severity sweep make three full batches
-MAX_SEED = 2**32 - 1
-
-# The verdict in words: the first whose upper end is not below the score.
-VERDICTS = (
-    (0.2, "looks flawless"),
-    (0.4, "probably flawless"),
-    (0.6, "undecided"),
-    (0.8, "probably damaged"),
-    (1.0, "looks damaged"),
-)
 
 # Share in the score of the map's hottest places, and how much of the map these are; the rest is the image vector's. On
 # real images more of both was better, clean and corrupted, until at a share of 1 a category fell under the plain
@@ -43,6 +35,21 @@ HOTTEST = 1 / 7
 NEUTRAL_POWER = 0.75
 
 
+# The greatest values that a file may give to what is learned, with which the logits stay finite. Training stays far
+# under them; the scale alone can be large, where hardly anything was learned.
+MOST_LEARNED = 10_000
+MOST_SCALE = 10**9
+# The greatest value that a file may give to a figure of its health; a cosine may be a rounding error over 1.
+_MOST_HEALTH = {
+    "held_back_accuracy": 1,
+    "text_accuracy": 1,
+    "mean_cosine_before": 1.001,
+    "mean_cosine_after": 1.001,
+    "steps": 1000,
+    "seconds": 10**7,
+}
+
+
 def image_score(global_probability: float, patches: np.ndarray) -> float:
     """The anomaly score in [0, 1] of an image, 0.5 being neutral.
 
@@ -51,7 +58,9 @@ def image_score(global_probability: float, patches: np.ndarray) -> float:
         patches: (rows, columns) its abnormal probabilities of the dense vectors, smoothed.
     """
     hottest = np.sort(patches, axis=None)[-max(1, int(patches.size * HOTTEST)) :]
-    return ((1 - MAP_SHARE) * global_probability + MAP_SHARE * float(hottest.mean())) ** NEUTRAL_POWER
+    # A mean of float32 may be one step over the largest of its values.
+    hottest_mean = min(1.0, float(hottest.mean()))
+    return ((1 - MAP_SHARE) * global_probability + MAP_SHARE * hottest_mean) ** NEUTRAL_POWER
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,23 +71,31 @@ class Inspection:
         score: anomaly score in [0, 1].
         map: anomaly map, (H, W) float32 in [0, 1], of the size of the image; the same scale for every image.
         neutral: the value of the map at which neither state is nearer, and the score that leans to neither.
+
+    Raises:
+        InputError: a score that is no number from 0 to 1.
     """
 
     score: float
     map: np.ndarray
-    neutral: ClassVar[float] = 0.5
+    neutral: ClassVar[float] = NEUTRAL
+
+    def __post_init__(self):
+        if not 0 <= self.score <= 1:  # also catches NaN
+            raise InputError(
+                f"The score of the image is {self.score}, and not from 0 to 1: the weights of the detector or of its "
+                "backbone are damaged. Load them, or train the detector, again."
+            )
 
     @property
     def verdict(self) -> str:
         """The score in words, from "looks flawless" to "looks damaged"."""
-        return next(words for upper, words in VERDICTS if self.score <= upper)
+        return verdict(self.score)
 
     @property
     def state(self) -> str:
         """The state that the verdict leans to: "normal", "abnormal" or "undecided"."""
-        if self.verdict == "undecided":
-            return self.verdict
-        return "abnormal" if self.score > self.neutral else "normal"
+        return state(self.score)
 
 
 class Detector:
@@ -215,7 +232,7 @@ class Detector:
 
         Raises:
             InputError: over 20 MB, a pickle, damaged, no detector's file, of a newer format, trained on another
-                backbone, or with tensors that are missing, of the wrong shape or not finite.
+                backbone, or with tensors or figures that are missing, of the wrong shape or such as no training gives.
         """
         header, tensors = detector_file.unpack(data)
         if header.get("fingerprint") != backbone.fingerprint:
@@ -227,15 +244,13 @@ class Detector:
         health, recipe = header.get("health"), header.get("recipe")
         if not isinstance(recipe, dict) or not isinstance(health, dict):
             raise InputError("The header of the detector file lacks its recipe or its health; save the file again.")
-        if not all(isinstance(value, (int, float)) for value in health.values()):
-            raise InputError("The health in the header of the detector file is not made of numbers; save it again.")
-        recipe = Recipe.from_dict(recipe)
+        health, recipe = _checked_health(health), Recipe.from_dict(recipe)
         count, dim, width = recipe.prompts, backbone.dim, backbone.word_width
         detector = cls(
             backbone,
             clean_product_name(header.get("product")),
             recipe,
-            _check_seed(header.get("seed")),
+            checked_seed(header.get("seed")),
             torch.zeros(count, recipe.diversity_words, width),
             torch.zeros(recipe.groups, recipe.distribution_words, width),
             torch.zeros(1 + len(recipe.adjectives), count, dim),
@@ -252,9 +267,8 @@ class Detector:
                         f"The tensor {name!r} in the detector file is {tensor.dtype} {tuple(tensor.shape)} and should "
                         f"be {place.dtype} {tuple(place.shape)}; save the detector again."
                     )
-                if not torch.isfinite(tensor).all():
-                    raise InputError(f"The tensor {name!r} in the detector file holds values that are not finite.")
                 place.copy_(tensor)
+        _check_values(detector)
         return detector
 
     def save(self, path: str | Path) -> None:
@@ -300,7 +314,7 @@ class Training:
 
     def __init__(self, backbone, product: str, recipe: Recipe = QUICK, seed: int = 0):
         self.backbone, self.recipe = backbone, recipe
-        self.product, self.seed = clean_product_name(product), _check_seed(seed)
+        self.product, self.seed = clean_product_name(product), checked_seed(seed)
         self._generator = torch.Generator().manual_seed(self.seed)
         self._stopped = threading.Event()
         self._learning = PromptLearning(backbone, self.product, recipe, self._generator, self._stopped)
@@ -382,7 +396,40 @@ class Training:
         )
 
 
-def _check_seed(seed) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, (int, float)) or not 0 <= seed <= MAX_SEED or seed != int(seed):
-        raise InputError(f"The seed must be a whole number from 0 to {MAX_SEED}, not {seed!r:.40}.")
-    return int(seed)
+def _checked_health(health: dict) -> dict[str, float]:
+    """What is known of a detector's health. Raises InputError."""
+    for name, value in health.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise InputError("The health in the header of the detector file is not made of numbers; save it again.")
+        if not 0 <= value <= _MOST_HEALTH.get(name, 0):  # also catches NaN
+            raise InputError(
+                f"The health in the header of the detector file says {name!r:.40} = {value!r:.40}, which cannot be; "
+                "save the file again."
+            )
+    return health
+
+
+def _check_values(detector: Detector) -> None:
+    """Makes sure that what was learned could have been learned, so that every score comes out from 0 to 1.
+
+    Raises:
+        InputError: values that no training gives.
+    """
+    for name, tensor in detector._tensors().items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"The tensor {name!r} in the detector file holds values that are not finite.")
+        greatest, most = tensor.abs().max().item(), MOST_SCALE if name == "classifier.scale" else MOST_LEARNED
+        if greatest > most:
+            raise InputError(
+                f"The tensor {name!r} in the detector file holds values up to {greatest:.3g}; no training gives more "
+                f"than {most:,}. Train the detector again."
+            )
+    units = {"text_vectors": detector.text_vectors, "classifier.axis": detector.classifier.axis}
+    for name, vectors in units.items():
+        if ((vectors.norm(dim=-1) - 1).abs() > 0.01).any():
+            raise InputError(f"The tensor {name!r} in the detector file is not of unit vectors; save the file again.")
+    if detector.classifier.scale <= 0:
+        raise InputError(
+            f"The scale of the classifier in the detector file is {detector.classifier.scale:.3g}, and must be over 0; "
+            "save the file again."
+        )

@@ -12,6 +12,7 @@ from .errors import InputError
 
 FORMAT_VERSION = 1
 MAX_BYTES = 20_000_000
+MAX_HEADER = 2**20  # bytes; a detector's has about 1,500
 _HEADER = "zsad_detector"
 # A bare pickle, and the zip file in which torch.save keeps one. A sound safetensors file can begin with the former.
 _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
@@ -41,7 +42,7 @@ def unpack(data: bytes) -> tuple[dict, dict[str, torch.Tensor]]:
         raise InputError(f"The detector file has no valid format version ({version!r:.40}); save it again.")
     if version > FORMAT_VERSION:
         raise InputError(
-            f"The detector file has format version {version}; this program reads up to version "
+            f"The detector file has format version {version!r:.20}; this program reads up to version "
             f"{FORMAT_VERSION} (it was saved by version {header.get('library_version')!r:.20}): update this program."
         )
     try:
@@ -59,8 +60,8 @@ def read(path: str | Path) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"The detector file {str(path)!r} cannot be read: {error.strerror}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise InputError(f"The detector file {str(path)!r} cannot be read: {_reason(error)}.") from error
 
 
 def write(path: str | Path, data: bytes) -> None:
@@ -71,8 +72,12 @@ def write(path: str | Path, data: bytes) -> None:
     """
     try:
         Path(path).write_bytes(data)
-    except OSError as error:
-        raise InputError(f"The detector cannot be saved as {str(path)!r}: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"The detector cannot be saved as {str(path)!r}: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _read_header(data: bytes) -> dict:
@@ -81,6 +86,8 @@ def _read_header(data: bytes) -> dict:
         (length,) = struct.unpack("<Q", data[:8])
         if length > len(data) - 8:
             raise ValueError(f"the header needs {length} bytes and {max(len(data) - 8, 0)} follow")
+        if length > MAX_HEADER:  # millions of empty lists would fill the memory
+            raise ValueError(f"the header has {length} bytes; that of a detector has a few thousand")
         metadata = json.loads(data[8 : 8 + length])["__metadata__"]
     except (struct.error, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(data, error) from error

@@ -16,8 +16,8 @@ from PIL import Image
 
 from .colour_tables import CIVIDIS, INFERNO
 from .corruptions import MAX_SEVERITY
+from .verdict import NEUTRAL
 
-NEUTRAL = 0.5  # the value at which neither state is nearer; see Inspection.neutral
 FADE = 0.1  # the overlay becomes opaque from the neutral point up to this much above it
 
 SCALE_LABELS = ((0, "0 normal"), (NEUTRAL, f"{NEUTRAL} neutral"), (1, "1 abnormal"))  # of the score and of the map

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from .errors import InputError
-from .image_headers import check_tags, read_header
+from .image_headers import Header, check_tags, read_header
 
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 32_768  # keeps a strip of one pixel by millions from blowing up what pads or resizes it
@@ -71,13 +71,13 @@ def read_image(source, longest: int | None = None, most_pixels: int = MAX_PIXELS
     not one of the above.
     """
     if isinstance(source, np.ndarray):
-        return _reduced(_from_array(source), longest)
+        return _from_array(source, longest)
     if isinstance(source, Image.Image):
         return _from_pil(source, "The image", longest)
     if isinstance(source, (str, Path)):
         # Only the base name is shown: where a server keeps its files is nobody's business.
         name = repr(Path(source).name[-80:])
-        with FILES.take(_size_of(source, name)):
+        with FILES.take(2 * _size_of(source, name)):  # some decoders copy the file
             return _from_bytes(_read_path(source, name), name, longest, most_pixels)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(source), "The image", longest, most_pixels)
@@ -87,6 +87,21 @@ def read_image(source, longest: int | None = None, most_pixels: int = MAX_PIXELS
         f"An image cannot be read from a {type(source).__name__}: give a path, the bytes of a file, a PIL image or an "
         "H x W x 3 array."
     )
+
+
+def pixel_count(source: str | Path | bytes) -> int:
+    """The number of pixels of an image file, a path or its bytes, by its header.
+
+    Raises:
+        InputError: the file cannot be read, or `read_image` would refuse it before decoding it.
+    """
+    if isinstance(source, bytes):
+        header = _header(source, "The image")
+    else:
+        name = repr(Path(source).name[-80:])
+        with FILES.take(2 * _size_of(source, name)):  # some decoders copy the file
+            header = _header(_read_path(source, name), name)
+    return header.width * header.height
 
 
 def _size_of(path: str | Path, name: str) -> int:
@@ -122,14 +137,19 @@ def _read_file(file) -> bytes:
     return data
 
 
-def _from_bytes(data: bytes, name: str, longest: int | None, most_pixels: int) -> np.ndarray:
+def _header(data: bytes, name: str) -> Header:
     if not data:
         raise InputError(f"{name} is empty (0 bytes): save or download it again.")
     if len(data) > MAX_BYTES:
         raise InputError(f"{name} is over the limit of {MAX_BYTES >> 20} MB: save it smaller, for example as JPEG.")
     header = read_header(data, name)
-    # Checked here, because Image.open warns of a large image through a global filter, and names no size.
     _check_size(header.width, header.height, name)
+    return header
+
+
+def _from_bytes(data: bytes, name: str, longest: int | None, most_pixels: int) -> np.ndarray:
+    # The size is known before Image.open, which warns of a large image through a global filter, and names no size.
+    header = _header(data, name)
     try:
         image = Image.open(io.BytesIO(data), formats=(header.kind,))
     except Exception:  # parsers fail in many ways on hostile data, and each one means the same to the user
@@ -137,20 +157,16 @@ def _from_bytes(data: bytes, name: str, longest: int | None, most_pixels: int) -
     with image:
         _check_size(*image.size, name)  # again: this is what will be decoded
         whole = math.prod(image.size)
-        if longest is not None:
-            _ask_for_less(image, longest)
+        exact_size = None if longest is None else _ask_for_less(image, longest)
         decoded = math.prod(image.size)
         if decoded > most_pixels:
             raise InputError(
                 f"{name} is {image.width} x {image.height} pixels; here the limit of a {image.format} is "
-                f"{most_pixels / 10**6:.0f} million pixels: save it as JPEG, or scale it down first."
+                f"{most_pixels / 10**6:g} million pixels: save it as JPEG, or scale it down first."
             )
         # Besides the pixels as PIL keeps them, their conversion to the three bytes of the result.
         with DECODING.take(int(header.held * whole + (_stored_bytes(image.mode) + 3) * decoded)):
-            _load(image, name)
-            if longest is not None and image.mode in ("RGB", "L") and not image.has_transparency_data:
-                image.thumbnail((longest, longest), Image.Resampling.BICUBIC)  # without a copy of the whole
-            return _from_pil(image, name, longest)
+            return _from_pil(image, name, longest, exact_size)
 
 
 def _damaged(name: str) -> InputError:
@@ -167,11 +183,15 @@ def _check_size(width: int, height: int, name: str) -> None:
         )
 
 
-def _ask_for_less(image: Image.Image, longest: int) -> None:
-    """Has a decoder that can do so, JPEG's, give a smaller image, at least twice as large as it will be in the end."""
+def _ask_for_less(image: Image.Image, longest: int) -> tuple[float, float] | None:
+    """Has a decoder that can do so, JPEG's, give a smaller image, at least twice as large as it will be in the end.
+
+    Returns the exact width and height of the image in the pixels of the smaller one, which has whole pixels only; None
+    where there is no smaller one.
+    """
     scale = 2 * longest / max(image.size)
-    if scale < 1:
-        image.draft(None, tuple(math.ceil(side * scale) for side in image.size))
+    drafted = image.draft(None, tuple(math.ceil(side * scale) for side in image.size)) if scale < 1 else None
+    return drafted[1][2:] if drafted else None
 
 
 def _stored_bytes(mode: str) -> int:
@@ -179,16 +199,12 @@ def _stored_bytes(mode: str) -> int:
     return 1 if mode in ("1", "L", "P") else 2 if mode.startswith("I;16") else 4
 
 
-def _load(image: Image.Image, name: str) -> None:
+def _from_pil(image: Image.Image, name: str, longest: int | None, exact_size=None) -> np.ndarray:
+    _check_size(*image.size, name)
     try:
         image.load()
     except Exception:  # as in _from_bytes
         raise _damaged(name) from None
-
-
-def _from_pil(image: Image.Image, name: str, longest: int | None) -> np.ndarray:
-    _check_size(*image.size, name)
-    _load(image, name)
     width, height = image.size
 
     def rows(top: int, bottom: int, mode: str | None = None) -> np.ndarray:
@@ -201,15 +217,16 @@ def _from_pil(image: Image.Image, name: str, longest: int | None) -> np.ndarray:
         convert = lambda top, bottom: _over_white(rows(top, bottom, "RGBA"))  # noqa: E731
     else:
         convert = lambda top, bottom: rows(top, bottom, "RGB")  # noqa: E731
+    orientation = _orientation(image, name)
     try:
-        pixels = _in_strips(width, height, convert)
+        pixels = _in_strips(width, height, convert, longest, exact_size, orientation in _ON_ITS_SIDE)
     except ValueError:
         raise InputError(f"{name} has the colour mode {image.mode}, which is not supported: save it as RGB.") from None
-    return _upright(_reduced(pixels, longest), image, name)
+    return np.ascontiguousarray(_UPRIGHT[orientation](pixels)) if orientation in _UPRIGHT else pixels
 
 
-# How an image is turned upright, by its EXIF orientation; (H, W, 3) to either (H, W, 3) or (W, H, 3).
-_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+# By EXIF orientation, how (H, W, 3) is turned upright.
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
     4: lambda pixels: pixels[::-1],
@@ -218,16 +235,19 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
     8: lambda pixels: pixels[:, ::-1].transpose(1, 0, 2),
 }
+_ON_ITS_SIDE = (5, 6, 7, 8)
 
 
-def _upright(pixels: np.ndarray, image: Image.Image, name: str) -> np.ndarray:
-    exif = image.info.get("exif", b"")
-    check_tags(exif.removeprefix(b"Exif\0\0"), name)
+def _orientation(image: Image.Image, name: str) -> int | None:
     try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+        # Some programs write the EXIF of a PNG as a text of hexadecimal digits; three lines stand before them.
+        text = "".join(image.info.get("Raw profile type exif", "").split("\n")[3:])
+        check_tags(image.info.get("exif", bytes.fromhex(text)).removeprefix(b"Exif\0\0"), name)
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except InputError:
+        raise
     except Exception:  # a damaged EXIF block does not make the pixels wrong
-        turn = None
-    return np.ascontiguousarray(turn(pixels)) if turn else pixels
+        return None
 
 
 def _deep_grey(width: int, height: int, rows: Callable, name: str) -> Callable[[int, int], np.ndarray]:
@@ -241,15 +261,7 @@ def _deep_grey(width: int, height: int, rows: Callable, name: str) -> Callable[[
     return lambda top, bottom: _scaled(rows(top, bottom), factor)
 
 
-def _reduced(pixels: np.ndarray, longest: int | None) -> np.ndarray:
-    if longest is None or max(pixels.shape) <= longest:
-        return pixels
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((longest, longest), Image.Resampling.BICUBIC)
-    return np.array(picture)
-
-
-def _from_array(array: np.ndarray) -> np.ndarray:
+def _from_array(array: np.ndarray, longest: int | None) -> np.ndarray:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise InputError(f"An image array has the shape {array.shape}: give H x W, H x W x 3 or H x W x 4.")
     _check_size(array.shape[1], array.shape[0], "The array")
@@ -268,22 +280,63 @@ def _from_array(array: np.ndarray) -> np.ndarray:
         rows = array[top:bottom] if factor is None else _scaled(array[top:bottom], factor)
         return _over_white(rows) if rows.shape[2:] == (4,) else rows
 
-    return _in_strips(array.shape[1], array.shape[0], convert)
+    return _in_strips(array.shape[1], array.shape[0], convert, longest)
 
 
-def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """Top and bottom of strips that together are the image: what is converted at a time, to copy no whole image."""
-    step = max(1, STRIP // width)
+def _strips(width: int, height: int, factor: int = 1) -> Iterator[tuple[int, int]]:
+    """Top and bottom of strips that together are the image; each is converted by itself, so that no whole is copied.
+
+    All but the last are a multiple of `factor` high.
+    """
+    step = factor * max(1, STRIP // (width * factor))
     return ((top, min(top + step, height)) for top in range(0, height, step))
 
 
-def _in_strips(width: int, height: int, convert: Callable[[int, int], np.ndarray]) -> np.ndarray:
-    """A new (H, W, 3) of what `convert` makes of each strip: uint8 (h, W), (h, W, 1) or (h, W, 3)."""
-    pixels = np.empty((height, width, 3), np.uint8)
-    for top, bottom in _strips(width, height):
+def _in_strips(
+    width: int,
+    height: int,
+    convert: Callable[[int, int], np.ndarray],
+    longest: int | None,
+    exact_size: tuple[float, float] | None = None,
+    on_its_side: bool = False,
+) -> np.ndarray:
+    """A new (H, W, 3) of what `convert` makes of each strip, reduced to `longest` as PIL's `thumbnail` would do it.
+
+    Args:
+        convert: top and bottom of a strip of h rows -> its uint8 (h, W), (h, W, 1) or (h, W, 3).
+        exact_size: of what the pixels show, where their number was rounded up.
+        on_its_side: whether the image will be turned by a quarter; only rounding depends on it.
+    """
+    across, down = exact_size or (width, height)
+    size = _fitted(down, across, longest)[::-1] if on_its_side else _fitted(across, down, longest)
+    factors = tuple(max(1, int(side / less / 2)) for side, less in zip((across, down), size))
+    pixels = np.empty((-(-height // factors[1]), -(-width // factors[0]), 3), np.uint8)
+    for top, bottom in _strips(width, height, factors[1]):
         strip = convert(top, bottom)
-        pixels[top:bottom] = strip[..., None] if strip.ndim == 2 else strip
-    return pixels
+        strip = strip[..., None] if strip.ndim == 2 else strip
+        if max(factors) > 1:
+            strip = np.ascontiguousarray(np.broadcast_to(strip, (*strip.shape[:2], 3)))
+            strip = np.asarray(Image.fromarray(strip).reduce(factors))
+        first = top // factors[1]
+        pixels[first : first + len(strip)] = strip
+    if size == (width, height):
+        return pixels
+    box = (0, 0, across / factors[0], down / factors[1])
+    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, box))
+
+
+def _fitted(width: float, height: float, longest: int | None) -> tuple[int, int]:
+    """Width and height of an image whose longer side is reduced to `longest`, rounded as by PIL's `thumbnail`."""
+    if longest is None or max(width, height) <= longest:
+        return int(width), int(height)
+    aspect = width / height
+    if aspect <= 1:
+        return _nearer(longest * aspect, lambda side: abs(aspect - side / longest)), longest
+    return longest, _nearer(longest / aspect, lambda side: abs(aspect - longest / side) if side else 0)
+
+
+def _nearer(side: float, error: Callable[[int], float]) -> int:
+    return max(1, min(math.floor(side), math.ceil(side), key=error))
 
 
 def _scaled(values: np.ndarray, factor: float) -> np.ndarray:

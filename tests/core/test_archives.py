@@ -70,6 +70,11 @@ def test_labels_come_from_folders_anywhere_in_the_path(make):
     assert [entry.label for entry in files.entries][:3] == ["normal", "damaged", ""]
 
 
+def test_a_zip_of_one_plain_folder_labels_nothing(make):
+    files = ImageFiles([make(("photos of monday/1.png", png()), ("photos of monday/2.png", png()))])
+    assert [entry.damaged for entry in files.entries] == [None, None]
+
+
 def test_folders_of_the_server_are_no_labels(tmp_path):
     (tmp_path / "good").mkdir()
     (tmp_path / "good/1.png").write_bytes(png())
@@ -112,6 +117,82 @@ def test_litter_of_file_managers_is_not_mentioned(make):
     litter = ("__MACOSX/a/._1.png", "a/._1.png", ".DS_Store", "a/Thumbs.db", "desktop.ini", "a/")
     files = ImageFiles([make(*((name, b"" if name.endswith("/") else b"x") for name in litter), ("a/1.png", png()))])
     assert names(files) == ["a/1.png"] and files.skipped == []
+
+
+def joined(path, *claims):
+    """Makes a zip's list of entries name these (name, header offset, packed size) and nothing else."""
+    data = path.read_bytes()
+    end = data.rindex(b"PK\5\6")
+    count, _, start = struct.unpack_from("<HII", data, end + 10)
+    first = data[start : start + 46]
+    listed = b""
+    for name, offset, packed in claims:
+        record = bytearray(first)
+        struct.pack_into("<I", record, 20, packed)
+        struct.pack_into("<HHH", record, 28, len(name), 0, 0)
+        struct.pack_into("<I", record, 42, offset)
+        listed += bytes(record) + name
+    closing = bytearray(data[end:])
+    struct.pack_into("<HHII", closing, 8, len(claims), len(claims), len(listed), start)
+    path.write_bytes(data[:start] + listed + bytes(closing))
+
+
+def test_entries_that_share_their_bytes_are_refused(make):
+    path = make(("1.png", png()), method=zipfile.ZIP_STORED)
+    joined(path, *((b"%05d.png" % number, 0, len(png())) for number in range(900)))
+    with pytest.raises(InputError, match="share their bytes"):
+        ImageFiles([path])
+
+
+def test_an_entry_within_another_is_refused(make):
+    """Each packed image is the beginning of the next one: thousands of large ones in a small zip."""
+    path = make(("1.png", png()), ("2.png", png()), method=zipfile.ZIP_STORED)
+    second = path.read_bytes().index(b"PK\3\4", 4)
+    joined(path, (b"1.png", 0, second + len(png())), (b"2.png", second, len(png())))
+    with pytest.raises(InputError, match="share their bytes"):
+        ImageFiles([path])
+
+
+def test_an_entry_beyond_the_end_is_refused_and_other_files_are_not(make, tmp_path):
+    (tmp_path / "fine.png").write_bytes(png())
+    path = make(("1.png", png()), method=zipfile.ZIP_STORED)
+    joined(path, (b"1.png", 0, 10**6))
+    files = ImageFiles([path, tmp_path / "fine.png"])
+    assert names(files) == ["fine.png"] and "beyond its end" in reasons(files)["parts.zip"]
+
+
+def test_a_zip_behind_a_program_and_one_of_empty_files_are_read(make, tmp_path):
+    path = make(("a/", b""), ("empty.png", b""), ("1.png", png(1)))
+    (tmp_path / "self-extracting.zip").write_bytes(b"MZ" + bytes(500) + path.read_bytes())
+    for file in (path, tmp_path / "self-extracting.zip"):
+        assert [found[0, 0, 0] for _, found in ImageFiles([file]) if not isinstance(found, InputError)] == [1]
+
+
+def test_what_is_over_the_pixels_of_a_batch_is_named_and_not_read(make, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_PIXELS", 3_000_000)
+    read = []
+
+    def reading(source):
+        read.append(source)
+        return np.zeros((1, 1, 3), np.uint8)
+
+    large = png(size=(2000, 1000))
+    files = ImageFiles([make(*((f"{number}.png", large) for number in range(5)))], reading)
+    assert list(errors(files)) == ["2.png", "3.png", "4.png"] and len(read) == 2
+    assert errors(files)["4.png"] == ("The batch's limit of 3 megapixels was reached: score the rest in another batch.")
+
+
+def test_a_thousand_photos_of_twelve_megapixels_are_within_a_batch():
+    assert archives.MAX_IMAGES * 12_000_000 <= archives.MAX_PIXELS
+
+
+def test_what_is_over_the_time_of_a_batch_is_named_and_not_read(make, monkeypatch):
+    clock = iter(range(0, 10_000, 100))
+    monkeypatch.setattr(archives.time, "perf_counter", lambda: next(clock))
+    files = ImageFiles([make(*((f"{number}.png", png()) for number in range(5)))], most_seconds=240)
+    found = [str(found) if isinstance(found, InputError) else "read" for _, found in files]
+    late = "The batch's limit of 4 minutes was reached: score the rest in another batch."
+    assert found == ["read", "read", late, late, late]
 
 
 def test_backslashes_of_windows_are_folders(make):

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from zsad_core import batch
 from zsad_core.archives import Entry, ImageFiles
 from zsad_core.batch import BatchScoring, Row, auroc, calibrated_threshold, to_csv
-from zsad_core.detector import BATCH, Detector
+from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.recipe import Recipe
 
@@ -42,7 +43,7 @@ def test_scores_are_those_of_one_image_at_a_time(detector, images):
     alone = [detector.inspect(pixels) for pixels in images]
     assert [one.score for one in scoring.rows] == pytest.approx([seen.score for seen in alone], abs=1e-5)
     assert [one.verdict for one in scoring.rows] == [seen.verdict for seen in alone]
-    assert [step.done for step in progress] == [0, 7, 14, 18] and {step.total for step in progress} == {18}
+    assert progress[0].done == 0 and progress[-1].done == 18 and {step.total for step in progress} == {18}
     assert progress[-1].seconds_left == 0 and scoring.seconds > 0
 
 
@@ -59,14 +60,37 @@ def test_the_zip_has_an_overlay_of_every_image_under_a_harmless_name_of_its_own(
     assert Image.open(io.BytesIO(scoring.rows[0].thumbnail)).size == (90, 60)
 
 
-def test_stop_keeps_what_was_scored_and_leaves_a_whole_zip(detector, images, tmp_path):
-    scoring = BatchScoring(detector, listed(images), tmp_path / "overlays.zip")
+def test_stop_takes_effect_after_the_image_at_hand_and_leaves_a_whole_zip(detector, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "idle_cores", lambda: 1)
+    read = []
+
+    class Images(list):
+        def __iter__(self):
+            for one in listed(images):
+                read.append(one)
+                yield one
+
+    scoring = BatchScoring(detector, Images(listed(images)), tmp_path / "overlays.zip")
     for progress in scoring:
-        if progress.done:
+        if progress.done == 3:
             scoring.stop()
-    assert len(scoring.rows) == BATCH
+    assert len(scoring.rows) == 3 and len(read) <= 4
     with zipfile.ZipFile(tmp_path / "overlays.zip") as archive:
-        assert archive.testzip() is None and len(archive.namelist()) == BATCH
+        assert archive.testzip() is None and len(archive.namelist()) == 3
+
+
+def test_a_stop_while_images_are_read_does_not_wait_for_the_rest(detector, images, monkeypatch):
+    monkeypatch.setattr(batch, "idle_cores", lambda: 8)
+
+    class Images(list):
+        def __iter__(self):
+            yield listed(images)[0]
+            scoring.stop()
+            yield listed(images)[1]
+            pytest.fail("read on after a stop")
+
+    scoring = BatchScoring(detector, Images(listed(images)))
+    assert list(scoring)[-1].done == 0 and scoring.rows == []
 
 
 def test_stopped_before_it_began_it_scores_nothing(detector, images):
@@ -148,13 +172,43 @@ def test_csv_says_what_the_table_says():
     )
 
 
-@pytest.mark.parametrize("name", ["=1+1.png", "+1.png", "-1.png", "@SUM(A1).png", '=cmd|" /C calc"!A0.png'])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=1+1.png",
+        "+1.png",
+        "-1.png",
+        "@SUM(A1).png",
+        '=cmd|" /C calc"!A0.png',
+        "＝cmd.jpg",
+        "＋1.png",
+        "－1.png",
+        "＠a.png",
+        "﹦1.png",
+        " =1.png",
+        "\u00a0=1.png",
+        "\u3000＝1.png",
+        "\u200b=1.png",
+        "\ufeff\u2060 @a.png",
+        "\u2212 1.png",
+    ],
+)
 def test_no_cell_of_the_csv_is_a_formula(name):
     data = to_csv([row(name)], 0.5).decode("utf-8-sig")
-    cells = list(csv.reader(io.StringIO(data)))[1]
+    cells = list(csv.reader(io.StringIO(data, newline="")))[1]
     assert cells[0] == "'" + name
     assert data.splitlines()[1].startswith("\"'")  # quoted, so that no other separator starts a cell in it
 
 
 def test_a_separator_in_a_name_starts_no_new_cell():
     assert to_csv([row("a;=1+1.png")], 0.5).decode("utf-8-sig").splitlines()[1].startswith('"a;=1+1.png",')
+
+
+@pytest.mark.parametrize("name", ["\t=1.png", "\r=1.png", "\n=1.png"])
+def test_no_cell_that_begins_with_a_control_is_a_formula(name):
+    assert f'"\'{name}"' in to_csv([row(name)], 0.5).decode("utf-8-sig")
+
+
+@pytest.mark.parametrize("name", ["a=1.png", "1-2.png", "größe.png", "  a.png", "螺母.png", "_-1.png"])
+def test_a_harmless_name_is_left_alone(name):
+    assert f'"{name}"' in to_csv([row(name)], 0.5).decode("utf-8-sig")

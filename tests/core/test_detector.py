@@ -12,8 +12,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from zsad_core.detector import VERDICTS, Detector, Inspection, Recipe, image_score
+from zsad_core.detector import Detector, Inspection, Recipe, image_score
 from zsad_core.errors import InputError
+from zsad_core.verdict import VERDICTS
 
 RECIPE = Recipe(prompts=6, groups=2, steps=4, classifier_steps=60, hidden=16)
 
@@ -207,6 +208,10 @@ def edited(data, header=None, tensors=None):
     return safetensors.torch.save(changed, {"zsad_detector": json.dumps({**metadata, **(header or {})})})
 
 
+def saved(data):
+    return safetensors.torch.load(data)
+
+
 def pickled(data):
     buffer = BytesIO()
     torch.save({"weights": torch.zeros(3)}, buffer)
@@ -240,6 +245,40 @@ BAD_FILES = {
     "bad recipe": (lambda data: edited(data, {"recipe": {"prompts": 10**9}}), "Recipe.prompts must be"),
     "recipe no table": (lambda data: edited(data, {"recipe": [1]}), "lacks its recipe"),
     "bad product": (lambda data: edited(data, {"product": "<script>"}), "markup"),
+    "a million letters of product": (lambda data: edited(data, {"product": "nut" * 330_000}), "at most 80 are allowed"),
+    "a longer header than any": (lambda data: edited(data, {"padding": "x" * 2**20}), "damaged.*header has"),
+    "millions of lists": (lambda data: struct.pack("<Q", 9_000_000) + b"[]," * 3_000_000, "damaged.*header has"),
+    "newer by 400 digits": (lambda data: edited(data, {"format_version": 10**400}), "format version 1000.*update"),
+    "one weight of 3e38": (
+        lambda data: edited(data, tensors={"classifier.second_bias": torch.tensor([0.1, 3e38])}),
+        "up to 3e.38; no training gives more than 10,000",
+    ),
+    "a scale of 3e38": (lambda data: edited(data, tensors={"classifier.scale": torch.tensor(3e38)}), "up to 3e.38"),
+    "a scale of 0": (lambda data: edited(data, tensors={"classifier.scale": torch.tensor(0.0)}), "must be over 0"),
+    "a negative scale": (lambda data: edited(data, tensors={"classifier.scale": torch.tensor(-1.0)}), "must be over 0"),
+    "no axis": (
+        lambda data: edited(data, tensors={"classifier.axis": torch.zeros_like(saved(data)["classifier.axis"])}),
+        "classifier.axis.*unit vectors",
+    ),
+    "text vectors of length 2": (
+        lambda data: edited(data, tensors={"text_vectors": 2 * saved(data)["text_vectors"]}),
+        "text_vectors.*unit vectors",
+    ),
+    "health not a number": (lambda data: edited(data, {"health": {"steps": float("nan")}}), "steps.*nan.*cannot be"),
+    "health without end": (lambda data: edited(data, {"health": {"seconds": float("inf")}}), "seconds.*cannot be"),
+    "health of 400 digits": (lambda data: edited(data, {"health": {"steps": 10**400}}), "steps.*cannot be"),
+    "health over 1": (lambda data: edited(data, {"health": {"text_accuracy": 1.5}}), "text_accuracy.*cannot be"),
+    "health of another name": (lambda data: edited(data, {"health": {"<b>": 1}}), "<b>.*cannot be"),
+    "health true": (lambda data: edited(data, {"health": {"steps": True}}), "not made of numbers"),
+    "health in a list": (lambda data: edited(data, {"health": {"steps": [1]}}), "not made of numbers"),
+    "seed of 400 digits": (lambda data: edited(data, {"seed": 10**400}), "seed"),
+    "seed true": (lambda data: edited(data, {"seed": True}), "seed"),
+    "seed not a number": (lambda data: edited(data, {"seed": float("nan")}), "seed"),
+    "recipe of 400 digits": (lambda data: edited(data, {"recipe": {"prompts": 10**400}}), "Recipe.prompts must be"),
+    "recipe not a number": (lambda data: edited(data, {"recipe": {"steps": float("nan")}}), "Recipe.steps must be"),
+    "recipe of unknown values": (lambda data: edited(data, {"recipe": {"x" * 10**5: 1}}), "no value called"),
+    "too many adjectives": (lambda data: edited(data, {"recipe": {"adjectives": ["a"] * 10**5}}), "adjectives"),
+    "overlapping tensors": (lambda data: data.replace(b'"data_offsets":[0,', b'"data_offsets":[4,', 1), "damaged"),
     "bad seed": (lambda data: edited(data, {"seed": -3}), "seed"),
     "bad health": (lambda data: edited(data, {"health": {"held_back_accuracy": "high"}}), "not made of numbers"),
 }
@@ -251,6 +290,37 @@ def test_a_bad_file_is_refused_with_a_sentence(detector, tiny_backbone, kind):
     with pytest.raises(InputError, match=said) as refusal:
         Detector.from_bytes(spoil(detector.to_bytes()), tiny_backbone)
     assert len(str(refusal.value)) < 400
+
+
+def test_every_value_at_its_limit_gives_scores_from_0_to_1(detector, tiny_backbone, images):
+    """Finite weights are not enough: their products must be finite too."""
+    extreme = {}
+    for name, tensor in saved(detector.to_bytes()).items():
+        if name.startswith(("classifier.first", "classifier.second")):
+            extreme[name] = torch.full_like(tensor, 10_000.0) * torch.randn_like(tensor).sign()
+    extreme["classifier.scale"] = torch.tensor(1e9)
+    extreme["classifier.first_bias"][0] = 1e-42  # a subnormal number
+    loaded = Detector.from_bytes(edited(detector.to_bytes(), tensors=extreme), tiny_backbone)
+    for seen in loaded.inspect(images):
+        assert 0 <= seen.score <= 1 and np.isfinite(seen.map).all() and seen.verdict
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.1, 1.1])
+def test_a_score_that_is_none_gets_a_sentence(score):
+    with pytest.raises(InputError, match="damaged.*again"):
+        Inspection(score, np.zeros((2, 2), np.float32))
+
+
+def test_broken_weights_of_a_backbone_end_in_a_sentence(detector, tiny_backbone, images):
+    encoded = tiny_backbone.encode(images[:1])
+    broken = replace(encoded, image=encoded.image * float("nan"), dense=encoded.dense * float("nan"))
+    with pytest.raises(InputError, match="weights.*damaged"):
+        detector.inspect_encoded(broken, [(8, 8)])
+
+
+def test_a_map_of_ones_scores_one():
+    for size in (7, 49, 1001):
+        assert Inspection(image_score(1.0, np.ones((size, 3), np.float32)), None).verdict == "looks damaged"
 
 
 def test_a_detector_file_is_never_taken_for_a_pickle(detector, tiny_backbone):
@@ -266,6 +336,10 @@ def test_a_detector_file_is_never_taken_for_a_pickle(detector, tiny_backbone):
 def test_a_path_that_leads_nowhere_is_refused_with_a_sentence(detector, tiny_backbone, tmp_path):
     with pytest.raises(InputError, match="cannot be read: No such file"):
         Detector.load(tmp_path / "missing.safetensors", tiny_backbone)
+    with pytest.raises(InputError, match="cannot be read"):
+        Detector.load("nut\0.safetensors", tiny_backbone)
+    with pytest.raises(InputError, match="cannot be saved"):
+        detector.save("nut\0.safetensors")
     with pytest.raises(InputError, match="cannot be saved"):
         detector.save(tmp_path / "no" / "folder.safetensors")
 

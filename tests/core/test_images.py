@@ -3,8 +3,10 @@
 import io
 import os
 import struct
+import threading
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -193,6 +195,106 @@ def test_exif_rotation_is_undone(orientation, kind):
 def test_damaged_exif_does_not_spoil_the_picture():
     data = encoded(Image.fromarray(RGB), exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     np.testing.assert_array_equal(read_image(data), RGB)
+
+
+# Reduced
+
+
+def smooth(width, height, mode="RGB"):
+    few = np.random.default_rng(0).integers(0, 256, (height // 40 + 2, width // 40 + 2, 4), np.uint8)
+    return Image.fromarray(few).resize((width, height), Image.Resampling.BICUBIC).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "options", "off"),
+    [
+        ("PNG", "RGB", {}, 0),
+        ("PNG", "RGBA", {}, 0),
+        ("PNG", "P", {}, 0),
+        ("PNG", "L", {}, 0),
+        ("WEBP", "RGBA", {"lossless": True}, 0),
+        ("TIFF", "CMYK", {}, 0),
+        ("JPEG", "RGB", {"quality": 95}, 1),
+        ("JPEG", "L", {"quality": 95, "progressive": True}, 1),
+    ],
+)
+@pytest.mark.parametrize("size", [(900, 600), (601, 433), (1200, 37), (100, 80)])
+def test_a_reduced_image_is_the_whole_one_made_smaller(kind, mode, options, off, size):
+    image = smooth(*size, "RGB" if mode == "CMYK" else mode).convert(mode)
+    data = encoded(image, kind, **options)
+    whole = Image.fromarray(read_image(data))
+    whole.thumbnail((128, 128), Image.Resampling.BICUBIC)
+    reduced = read_image(data, longest=128)
+    assert reduced.shape == np.asarray(whole).shape
+    assert np.abs(reduced.astype(int) - np.asarray(whole)).mean() <= off
+    np.testing.assert_array_equal(read_image(Image.open(io.BytesIO(data)), longest=128), whole)
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_a_reduced_image_stands_upright(kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(smooth(603, 401), kind, exif=exif)
+    whole = Image.fromarray(read_image(data))
+    whole.thumbnail((128, 128), Image.Resampling.BICUBIC)
+    reduced = read_image(data, longest=128)
+    assert reduced.shape == np.asarray(whole).shape
+    assert np.abs(reduced.astype(int) - np.asarray(whole)).mean() < 2
+
+
+def test_arrays_are_reduced_too():
+    pixels = np.asarray(smooth(300, 200))
+    assert read_image(pixels, longest=100).shape == (67, 100, 3)
+    assert read_image(pixels, longest=1000).shape == (200, 300, 3)
+
+
+def test_most_pixels_are_those_that_are_decoded():
+    image = smooth(1000, 800)
+    assert read_image(encoded(image, "JPEG"), longest=100, most_pixels=200_000).shape == (80, 100, 3)
+    with pytest.raises(InputError, match=r"1000 x 800 pixels; here the limit of a PNG is 0.2 million.*save it as JPEG"):
+        read_image(encoded(image), longest=100, most_pixels=200_000)
+
+
+# Memory
+
+
+def test_no_more_is_decoded_at_once_than_the_budget_holds(monkeypatch):
+    """Ten threads with images of which two fit: never do three decode, and all are read."""
+    data = encoded(smooth(200, 100))
+    monkeypatch.setattr(images, "DECODING", images._Budget(2 * 200 * 100 * 7 + 5))
+    decoding, most, lock, load = 0, 0, threading.Lock(), ImageFile.ImageFile.load
+
+    def watched(image):
+        nonlocal decoding, most
+        with lock:
+            decoding += 1
+            most = max(most, decoding)
+        try:
+            return load(image)
+        finally:
+            with lock:
+                decoding -= 1
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", watched)
+    with ThreadPoolExecutor(10) as pool:
+        read = list(pool.map(read_image, [data] * 10))
+    assert most <= 2 and {pixels.shape for pixels in read} == {(100, 200, 3)}
+
+
+def test_an_image_over_the_budget_is_decoded_alone_and_not_overtaken(monkeypatch):
+    monkeypatch.setattr(images, "DECODING", images._Budget(1000))
+    with ThreadPoolExecutor(4) as pool:
+        read = list(pool.map(read_image, [encoded(smooth(200, 100)), encoded(smooth(4, 4))] * 4))
+    assert len(read) == 8
+    assert images.DECODING._free == 1000
+
+
+def test_what_fails_gives_its_memory_back():
+    free = images.DECODING._free, images.FILES._free
+    data = encoded(smooth(200, 100))
+    refused(data[: len(data) // 2], "cut short")
+    assert (images.DECODING._free, images.FILES._free) == free
 
 
 # Arrays

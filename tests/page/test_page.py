@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from serving import file_input, press, scale
 
 from zsad_core.corruptions import POSTER_CORRUPTIONS
-from zsad_core.detector import VERDICTS
+from zsad_core.verdict import VERDICTS
 
 pytestmark = pytest.mark.slow
 
