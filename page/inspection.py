@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from html import escape
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -21,11 +22,11 @@ from zsad_core.figures import data_address, heat
 
 KEPT = 8  # detectors that are remembered for a visitor
 FIRST_SEVERITIES = {"contrast": 2}  # on the first screen, so that it shows at once what the page is about
-AT_ONCE = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+AT_ONCE: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 # Visitors who train at once, who score and who run a batch. The cores are shared among them by the system, a little for
 # each in turn; a visitor who waited here would wait for somebody else's end.
 TOGETHER = 8
-IN_SCORING = {"concurrency_id": "scoring", "concurrency_limit": TOGETHER}
+IN_SCORING: dict[str, Any] = {"concurrency_id": "scoring", "concurrency_limit": TOGETHER}
 SCORING = {**IN_SCORING, "api_visibility": "private", "show_progress": "hidden"}
 WAITING = {**SCORING, "show_progress": "minimal"}  # what takes over half a second says so; see style.css
 
@@ -86,7 +87,7 @@ class InspectView:
                     MAX_SEVERITY,
                     value=severities[kind],
                     step=1,
-                    label=kind.capitalize(),
+                    label=kind.replace("_", " ").capitalize(),
                     elem_id=f"severity-{kind}",
                     buttons=[],
                     min_width=120,
@@ -110,9 +111,7 @@ class InspectView:
                         "Your photo", file_types=["image"], size="sm", elem_id="upload", min_width=90
                     )
                     webcam_button = gr.Button("Webcam", size="sm", elem_id="webcam-button", min_width=80)
-                gr.HTML(
-                    f"Or paste or drop one. Large photos are reduced to {LONGEST} pixels a side.", elem_classes="hint"
-                )
+                gr.HTML(f"Or paste or drop one; at most {LONGEST} pixels a side are used.", elem_classes="hint")
         webcam = gr.Image(sources=["webcam"], type="numpy", label="Webcam", elem_id="webcam", height=360, buttons=[])
 
         # The file to download changes together with the choice, so that a quick visitor does not get the old one.

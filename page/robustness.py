@@ -306,7 +306,8 @@ def _score(score: float) -> str:
 
 def _small(size: tuple[int, int]) -> tuple[int, int]:
     shrink = min(1, MAP / max(size))
-    return tuple(max(1, round(side * shrink)) for side in size)
+    rows, columns = (max(1, round(side * shrink)) for side in size)
+    return rows, columns
 
 
 def _heat_address(inspection: Inspection) -> str:

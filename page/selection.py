@@ -81,7 +81,8 @@ class Selection:
     @property
     def corruptions(self) -> str:
         """The corruptions in words, such as "blur 2, noise 1"; empty where the image stays clean."""
-        return ", ".join(f"{kind} {severity}" for kind, severity in self.severities.items() if severity)
+        moved = (f"{kind} {severity}" for kind, severity in self.severities.items() if severity)
+        return ", ".join(moved).replace("_", " ")
 
     def clean(self) -> tuple[np.ndarray, Inspection]:
         """The image (H, W, 3) as it is, and what the method says about it. Raises InputError."""
@@ -103,5 +104,5 @@ def takes_selection(handler: Callable) -> Callable:
 
     # Gradio counts a handler's parameters, and looks among them for the request and the event.
     chosen = inspect.Parameter("chosen", inspect.Parameter.VAR_POSITIONAL)
-    with_values.__signature__ = inspect.Signature([*others, chosen])
+    with_values.__signature__ = inspect.Signature([*others, chosen])  # type: ignore[attr-defined]
     return with_values

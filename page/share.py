@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import datetime
+import functools
 import io
 import re
 import time
@@ -82,12 +83,13 @@ def read_link(query: str, shared: SharedState) -> tuple[Link, list[str]]:
             return default
 
     def recipe(_, preset):
-        values = {name: read(name, lambda *number: _whole(*number, MAX_SEED)) for name in FIELDS if name in given}
+        values = {name: read(name, whole) for name in FIELDS if name in given}
         if "adjectives" in given:
             values["adjectives"] = read("adjectives", lambda _, adjectives: adjectives)
         recipe_from(preset, **values)
         return preset, values
 
+    whole = functools.partial(_whole, greatest=MAX_SEED)
     methods = [name for name, why in shared.missing.items() if not why]
     product = taken("product", lambda _, product: clean_product_name(product), first)
     known = shared.shipped[product].recipe if product in shared.shipped else None
@@ -97,10 +99,10 @@ def read_link(query: str, shared: SharedState) -> tuple[Link, list[str]]:
         product=product,
         preset=preset,
         values=values,
-        seed=taken("seed", lambda *seed: _whole(*seed, MAX_SEED), 0),
-        severities={kind: taken(kind, lambda *severity: _whole(*severity, MAX_SEVERITY), 0) for kind in SLIDERS},
-        method=taken("method", lambda *method: _one_of(*method, methods), OURS),
-        sample=taken("sample", lambda *sample: _one_of(*sample, shared.samples), None),
+        seed=taken("seed", whole, 0),
+        severities={kind: taken(kind, functools.partial(_whole, greatest=MAX_SEVERITY), 0) for kind in SLIDERS},
+        method=taken("method", functools.partial(_one_of, choices=methods), OURS),
+        sample=taken("sample", functools.partial(_one_of, choices=shared.samples), None),
     )
     return link, complaints
 
@@ -183,11 +185,12 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
     @takes_selection
     def link(self, selection: Selection):
         """The query of what is on screen."""
-        detector, sample = selection.detector, selection.photo
+        detector, sample = selection.detector, None
         preset, values = recipe_values(detector.recipe)
-        if isinstance(sample, Photo):
+        if isinstance(selection.photo, Photo):
             gr.Info("Your photo is not part of the link: it stays here.")
-            sample = None
+        else:
+            sample = selection.photo
         link = Link(detector.product, preset, values, detector.seed, selection.severities, selection.method, sample)
         return {"query": link.query()}
 

@@ -1,6 +1,6 @@
 """The fold-out Why: which words lie nearest to what the score was made of. Asked for only while it is open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from html import escape
 
@@ -57,7 +57,7 @@ watch('value', () => {
     @takes_selection
     def explain(self, selection: Selection):
         """The readings of the image, clean and corrupted, as HTML."""
-        levels = {"Clean": {}}
+        levels: dict[str, Mapping[str, int]] = {"Clean": {}}
         if selection.corruptions:
             levels[f"Corrupted: {selection.corruptions}"] = selection.severities
         columns = []

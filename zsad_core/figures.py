@@ -283,7 +283,7 @@ def severity_picture(series: Mapping[str, Sequence[float]], title: str) -> np.nd
         )
     axes.set(title=title, xlabel=SEVERITY_LABEL, ylim=(0, 1), xlim=(-0.1, MAX_SEVERITY + 1.2))
     axes.set_xticks(range(MAX_SEVERITY + 1))
-    axes.set_yticks(*zip(*SCALE_LABELS))
+    axes.set_yticks([value for value, _ in SCALE_LABELS], [label for _, label in SCALE_LABELS])
     axes.spines[["top", "right"]].set_visible(False)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

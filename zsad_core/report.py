@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .detector import Inspection
-from .figures import NEUTRAL, SCALE_LABELS, heat, overlay
+from .figures import SCALE_LABELS, heat, overlay
 
 SIZE = WIDTH, HEIGHT = 1600, 900
 MARGIN, GAP = 60, 20
@@ -49,7 +49,7 @@ def report_picture(
     _text(draw, (MARGIN, 132), details, 22, QUIET, most=WIDTH - 2 * MARGIN)
     for panel, before, left in ((clean, None, MARGIN), (corrupted, clean, MARGIN + COLUMN + 2 * GAP)):
         _half(page, draw, left, panel, before)
-    legend = f"All maps share one colour scale: the same colour means the same value. Below {NEUTRAL} they are clear."
+    legend = f"The same colour means the same value in every map. Below {Inspection.neutral} a map is clear."
     _text(draw, (MARGIN, HEIGHT - 44), legend, 20, QUIET)
     return page
 
