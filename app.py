@@ -162,7 +162,7 @@ def load_with_fallback(name: str, weights: str | None) -> Backbone:
         if name == "embedded" and weights is None:
             raise
         backbone = load_backbone("embedded", device)
-        backbone.note = f"{error} Until then this page runs on the small embedded backbone."
+        backbone.note = f"{error} Until then this page runs on the small embedded backbone. {backbone.note}".strip()
         print(backbone.note, file=sys.stderr)
         return backbone
 

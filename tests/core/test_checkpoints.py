@@ -10,11 +10,13 @@ import open_clip
 import pytest
 import torch
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from safetensors.torch import save_file
 from tiny_clip import TINY
 
 from zsad_core import checkpoints
 from zsad_core.backbone import load_backbone
+from zsad_core.backbone_table import RECOMMENDED, WEIGHT_FILES
 from zsad_core.errors import InputError
 
 BEST = "ViT-B-16-plus-240"
@@ -35,7 +37,7 @@ def state(model):
 def tiny_architecture(monkeypatch):
     """The tiny ViT as an architecture of open_clip and as the only open_clip backbone of the table."""
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "Tiny", TINY)
-    row = {"name": "tiny", "architecture": "Tiny", "tag": "none"}
+    row = {"name": "tiny", "architecture": "Tiny", "tag": "none", "repository": "nobody/tiny"}
     table = checkpoints.backbone_table()[:1] + [row]
     monkeypatch.setattr(checkpoints, "backbone_table", lambda: table)
     return row
@@ -225,11 +227,13 @@ def test_weights_for_the_embedded_backbone_are_refused(tmp_path):
 
 def test_every_row_of_the_table_names_weights_that_open_clip_knows():
     names = [row["name"] for row in checkpoints.backbone_table()]
-    assert names[0] == "embedded" and checkpoints.RECOMMENDED in names and len(set(names)) == len(names)
+    assert WEIGHT_FILES == (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)
+    assert names[0] == "embedded" and RECOMMENDED in names and len(set(names)) == len(names)
     for row in checkpoints.backbone_table()[1:]:
         known = open_clip.get_pretrained_cfg(row["architecture"], row["tag"])
         config = open_clip.get_model_config(row["architecture"])
         assert config["vision_cfg"]["image_size"] == row["image_size"]
+        assert known["hf_hub"].rstrip("/") == row["repository"]
         assert known.get("quick_gelu", False) == config.get("quick_gelu", False)
         with torch.device("meta"):
             size = sum(value.numel() for value in checkpoints.build(config).state_dict().values())
@@ -344,6 +348,8 @@ def test_auto_without_cached_weights_is_the_embedded_backbone_with_a_note(monkey
 def test_auto_takes_the_recommended_weights_where_they_are_cached(monkeypatch, tmp_path, tiny_architecture, state):
     tiny_architecture.update(name=BEST, download_mb=834)
     path = save(tmp_path / "model.safetensors", state)
+    monkeypatch.setattr("zsad_core.backbone.backbone_table", checkpoints.backbone_table)
+    monkeypatch.setattr("zsad_core.backbone.cached_file", lambda repository: path)
     monkeypatch.setattr(checkpoints, "cached_weights", lambda *_: path)
     backbone = load_backbone("auto")
     assert backbone.name == BEST and "local cache" in backbone.note
