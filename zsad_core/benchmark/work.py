@@ -7,6 +7,7 @@ every method with every seed. Nothing grows with the number of images but their 
 import time
 import zlib
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,7 +15,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import torch
 
-from ..backbone import load_backbone
+from ..backbone import Backbone, load_backbone
 from ..baselines import METHODS, ImageBatch, Resources
 from ..corruptions import corrupt
 from ..datasets import Category
@@ -46,7 +47,7 @@ class Plan:
     resources: Resources = Resources()
     threads: int = 1
 
-    def runs(self):
+    def runs(self) -> list[tuple[str, int]]:
         """(method, seed) of every row that a unit gives."""
         return [(name, seed) for name in self.methods for seed in range(self.seeds if ALL_METHODS[name].seeded else 1)]
 
@@ -75,14 +76,14 @@ class Result:
         seconds: stage of the work -> seconds spent in it.
     """
 
-    rows: list
-    unreadable: dict
-    failures: dict
+    rows: list[dict]
+    unreadable: dict[str, str]
+    failures: dict[str, str]
     images: int
-    seconds: dict
+    seconds: dict[str, float]
 
 
-def work_list(categories, corruptions, severities):
+def work_list(categories: Iterable[Category], corruptions: Sequence[str], severities: Sequence[int]) -> list[Unit]:
     """Every unit, category by category; "none" is severity 0."""
     return [
         Unit(category, kind, severity)
@@ -92,25 +93,21 @@ def work_list(categories, corruptions, severities):
     ]
 
 
-def run_unit(plan, unit):
-    """Does one unit, in this process or in a worker's.
-
-    Returns:
-        `Result`
-    """
+def run_unit(plan: Plan, unit: Unit) -> Result:
+    """Does one unit, in this process or in a worker's."""
     if torch.get_num_threads() != plan.threads:
         torch.set_num_threads(plan.threads)
     return bench(plan).run(unit)
 
 
 @lru_cache(maxsize=1)
-def bench(plan):
+def bench(plan: Plan) -> "Bench":
     """This process's `Bench` for a plan: what is kept between its units."""
     return Bench(plan)
 
 
 @lru_cache(maxsize=1)
-def backbone_of(name, weights):
+def backbone_of(name: str, weights: str | None) -> Backbone:
     """This process's backbone, loaded once."""
     return load_backbone(name, weights=weights)
 
@@ -123,7 +120,7 @@ class Clock:
         self._inner = [0.0]
 
     @contextmanager
-    def __call__(self, stage):
+    def __call__(self, stage: str) -> Iterator[None]:
         started = time.perf_counter()
         self._inner.append(0.0)
         try:
@@ -138,7 +135,7 @@ class TimedImageBatch(ImageBatch):
     """An image batch whose windows are timed apart from the method that asks for them, and whose maps are made only as
     large as they are compared."""
 
-    def __init__(self, backbone, images, clock):
+    def __init__(self, backbone: Backbone, images: list[np.ndarray], clock: Clock):
         super().__init__(backbone, images)
         self.sizes = [compared_size(size) for size in self.sizes]
         self._clock = clock
@@ -152,13 +149,13 @@ class TimedImageBatch(ImageBatch):
 class Bench:
     """The backbone, the methods of a plan, and what is kept of the category at hand: its images and fitted methods."""
 
-    def __init__(self, plan):
+    def __init__(self, plan: Plan):
         self.plan = plan
         self.backbone = backbone_of(plan.backbone, plan.weights)
         self.methods = {name: ALL_METHODS[name](self.backbone, plan.resources) for name in plan.methods}
         self._category, self._images, self._cached, self._fitted = None, {}, 0, {}
 
-    def run(self, unit):
+    def run(self, unit: Unit) -> Result:
         """Does one unit of the plan."""
         if unit.category != self._category:
             self._category, self._images, self._cached, self._fitted = unit.category, {}, 0, {}
@@ -209,6 +206,9 @@ class Bench:
             except InputError as error:
                 failures[name] = str(error)
                 continue
+            if not all(np.isfinite(seen.score) and np.isfinite(seen.map).all() for seen in inspections):
+                failures[name] = "It gave scores that are no numbers."
+                continue
             with clock("metrics"):
                 for seen, truth in zip(inspections, truths, strict=True):
                     scores[name, seed].append(seen.score)
@@ -248,7 +248,7 @@ def _corruption(unit):
 
 def _seed(sample):
     """Of the corruption: every image has its own, which no other image of the category can shift."""
-    return zlib.crc32(sample.name.encode())
+    return zlib.crc32(sample.name.encode("utf-8", "surrogatepass"))  # not every name is UTF-8
 
 
 def _batches(samples):
