@@ -22,7 +22,8 @@ def main(arguments=None) -> int:
 
 
 def _parse(arguments) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m zsad_core", description="Zero-shot anomaly detection.")
+    program = "zsad" if Path(sys.argv[0]).stem == "zsad" else "python -m zsad_core"
+    parser = argparse.ArgumentParser(program, description="Zero-shot anomaly detection.")
     commands = parser.add_subparsers(dest="command", required=True)
     inspect = commands.add_parser(
         "inspect",

@@ -13,7 +13,7 @@ READER_LEFT = 141  # what a shell reports of a program whose output nobody reads
 STOPPED = 130  # what a shell expects of a program ended by Ctrl-C
 
 
-def command_line(main: Callable[[Sequence[str] | None], int | None]) -> Callable[[Sequence[str] | None], int]:
+def command_line(main: Callable[[Sequence[str] | None], int | None]) -> Callable[..., int]:
     """Makes a function of arguments a command line.
 
     What stdout or stderr cannot encode is escaped, an `InputError` and a full disk are a sentence and 1, Ctrl-C is 130,

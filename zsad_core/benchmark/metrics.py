@@ -32,8 +32,7 @@ def image_metrics(damaged: Sequence[bool], scores: Sequence[float]) -> dict[str,
     Args:
         damaged: (N,) bool, the labels. scores: (N,) higher for damaged.
     """
-    damaged = np.asarray(damaged, bool)
-    if damaged.all() or not damaged.any():
+    if all(damaged) or not any(damaged):
         return dict.fromkeys(IMAGE_METRICS, float("nan"))
     precision, recall, _ = precision_recall_curve(damaged, scores)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)

@@ -54,7 +54,7 @@ class Figures:
 
     def __init__(self, results: list[tuple[Unit, Result]]):
         self._values = defaultdict(list)  # (method, category, kind, severity, metric) -> value of each seed
-        self.severities = defaultdict(list)
+        self.severities: dict[str, list[int]] = defaultdict(list)
         for unit, result in results:
             if unit.severity not in self.severities[unit.corruption]:
                 self.severities[unit.corruption].append(unit.severity)
@@ -290,7 +290,7 @@ def _csv(results):
 
 def speed_lines(settings: dict, results: list[tuple[Unit, Result]]) -> str:
     """Images a second, the share of every stage, and what the methods that share an encoding cost beside it."""
-    seconds = defaultdict(float)
+    seconds: dict[str, float] = defaultdict(float)
     for _, result in results:
         for stage, taken in result.seconds.items():
             seconds[stage] += taken

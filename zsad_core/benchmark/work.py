@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..backbone import Backbone, load_backbone
-from ..baselines import METHODS, ImageBatch, Resources
+from ..baselines import METHODS, Fitted, ImageBatch, Resources
 from ..corruptions import corrupt
 from ..datasets import Category
 from ..errors import InputError
@@ -153,14 +154,22 @@ class Bench:
         self.plan = plan
         self.backbone = backbone_of(plan.backbone, plan.weights)
         self.methods = {name: ALL_METHODS[name](self.backbone, plan.resources) for name in plan.methods}
-        self._category, self._images, self._cached, self._fitted = None, {}, 0, {}
+        self._category: Category | None = None
+        self._images: dict[Path, np.ndarray] = {}
+        self._cached = 0  # bytes of the images
+        self._fitted: dict[tuple[str, int], Fitted] = {}
 
     def run(self, unit: Unit) -> Result:
         """Does one unit of the plan."""
         if unit.category != self._category:
             self._category, self._images, self._cached, self._fitted = unit.category, {}, 0, {}
-        clock, unreadable, failures = Clock(), {}, {}
-        labels, scores, pixels = [], defaultdict(list), defaultdict(PixelCounts)
+        clock = Clock()
+        unreadable: dict[str, str] = {}
+        failures: dict[str, str] = {}
+        labels: list[bool] = []
+        scores: dict[tuple[str, int], list[float]] = defaultdict(list)
+        pixels: dict[tuple[str, int], PixelCounts] = defaultdict(PixelCounts)
+        kind, severity = _corruption(unit)
         runs = [run for run in self.plan.runs() if self._fit(*run, failures, clock)]
         for batch in _batches(unit.category.samples):
             images, truths = [], []
@@ -168,7 +177,7 @@ class Bench:
                 image = self._read(sample, unreadable, clock)
                 if image is not None:
                     with clock("corrupting"):
-                        images.append(corrupt(image, *_corruption(unit), seed=_seed(sample)))
+                        images.append(corrupt(image, kind, severity, _seed(sample)))
                     with clock("metrics"):
                         truths.append(_truth(sample, image.shape[:2], unreadable))
                     labels.append(sample.damaged)
