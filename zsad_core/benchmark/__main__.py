@@ -96,9 +96,7 @@ def measure(options: argparse.Namespace) -> str:
     try:
         from zsad_core.benchmark import engine, report, work  # here, so that --help need not wait for torch
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"The benchmark needs the package {error.name}: pip install -r zsad_core/benchmark/requirements.txt."
-        ) from None
+        raise InputError(f"The benchmark needs the package {error.name}: pip install scikit-learn scipy.") from None
     from zsad_core.benchmark.results import ResultFolder
 
     categories, left_out = _categories(options.data, options.categories)

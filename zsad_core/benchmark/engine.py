@@ -32,9 +32,7 @@ def run_on_dask(
     try:
         from distributed import Client, KilledWorker, as_completed
     except ImportError:
-        raise InputError(
-            "The engine dask needs the package distributed: pip install -r zsad_core/benchmark/requirements.txt."
-        ) from None
+        raise InputError("The engine dask needs the package distributed: pip install distributed.") from None
     workers = max(1, (os.cpu_count() or 1) // plan.threads)
     try:
         client = (
