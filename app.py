@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 
 from page.listening import ask_directly, check_port, port_of, port_of_environment, root_path, server_name
+from zsad_core.command_line import command_line
 from zsad_core.errors import InputError
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nothing leaves the machine
@@ -167,6 +168,7 @@ def load_with_fallback(name: str, weights: str | None) -> Backbone:
         return backbone
 
 
+@command_line
 def main(arguments=None) -> int:
     """Starts the page; returns the exit code."""
     parser = argparse.ArgumentParser("python app.py", description=TITLE)
@@ -180,23 +182,19 @@ def main(arguments=None) -> int:
     parser.add_argument("--mcp", action="store_true", default=mcp, help="offer the named endpoints as MCP tools")
     options = parser.parse_args(arguments)
     host = options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
-    try:
-        if options.mcp:
-            check_mcp()
-        port = port_of(options.port) if options.port else port_of_environment()
-        root = root_path(options.root_path or os.environ.get("GRADIO_ROOT_PATH") or "/")
-        check_port(host, port)
-        ask_directly(host)
-        backbone = load_with_fallback(options.backbone, options.weights)
-        set_threads_for(backbone)
-        training = None
-        if zerogpu.runs_here():
-            backbone, training = zerogpu.use_loaned_gpu(backbone)
-        demo = create_demo(backbone, training=training)
-        launch(demo, options.mcp, server_name=server_name(host), server_port=port, share=options.share, root_path=root)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 1
+    if options.mcp:
+        check_mcp()
+    port = port_of(options.port) if options.port else port_of_environment()
+    root = root_path(options.root_path or os.environ.get("GRADIO_ROOT_PATH") or "/")
+    check_port(host, port)
+    ask_directly(host)
+    backbone = load_with_fallback(options.backbone, options.weights)
+    set_threads_for(backbone)
+    training = None
+    if zerogpu.runs_here():
+        backbone, training = zerogpu.use_loaned_gpu(backbone)
+    demo = create_demo(backbone, training=training)
+    launch(demo, options.mcp, server_name=server_name(host), server_port=port, share=options.share, root_path=root)
     return 0
 
 

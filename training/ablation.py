@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from zsad_core import embedded
+from zsad_core.command_line import command_line
 from zsad_core.errors import InputError
 
 from . import weights
@@ -183,7 +184,8 @@ def ablate(rendered, photographs, work, steps, cached, batch_pairs, seed, image_
         print(f"({name}: {time.time() - began:.0f} s)", file=sys.stderr)
 
 
-def main():
+@command_line
+def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m training.ablation", description=__doc__.split("\n")[0])
     parser.add_argument("--rendered", type=Path, nargs="+", required=True, help="folders of rendered pairs")
     parser.add_argument("--photographs", type=Path, nargs="+", required=True, help="folders of pictures to damage")
@@ -198,7 +200,7 @@ def main():
         default=embedded.Architecture.image_size,
         help="side that is read, a multiple of 32 pixels; at half of it a step costs a third (default: as shipped)",
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(arguments)
     if arguments.image_size < 64 or arguments.image_size % 32:
         parser.error(f"--image-size must be a multiple of 32, from 64 on, not {arguments.image_size}")
     try:
@@ -218,4 +220,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,9 +6,11 @@ again whenever the embedded weights or the recipe change: a detector belongs to 
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from zsad_core.backbone import load_backbone
+from zsad_core.command_line import command_line
 from zsad_core.detector import Detector
 from zsad_core.recipe import Recipe
 
@@ -22,16 +24,18 @@ def train_detectors(assets=ASSETS, report=print):
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*.safetensors"):
         stale.unlink()
-    for entry in json.loads((assets / "samples" / "index.json").read_text()):
+    for entry in json.loads((assets / "samples" / "index.json").read_text(encoding="utf-8")):
         detector = Detector.fit(backbone, entry["product"], recipe=Recipe.standard())
         detector.save(folder / f"{entry['folder']}.safetensors")
         report(f"{entry['product']}: held-back accuracy {detector.health['held_back_accuracy']:.3f}")
 
 
-def main():
-    argparse.ArgumentParser(prog="python -m training.detectors", description=__doc__.split("\n")[0]).parse_args()
+@command_line
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m training.detectors", description=__doc__.split("\n")[0])
+    parser.parse_args(arguments)
     train_detectors()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -17,6 +17,7 @@ from PIL import Image
 
 from zsad_core import embedded
 from zsad_core.backbone import Backbone
+from zsad_core.command_line import command_line
 from zsad_core.corruptions import POSTER_CORRUPTIONS, corrupt
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
@@ -139,12 +140,13 @@ def print_report(backbone, rendered, real=None):
             print("\n" + "\n".join(real_images.markdown(table, method)), flush=True)
 
 
-def main():
+@command_line
+def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__.split("\n")[0])
     parser.add_argument("--rendered", type=Path, nargs="+", required=True, help="folders of rendered pairs")
     parser.add_argument("--real", type=Path, help="real images in MVTec's layout")
     parser.add_argument("--weights", type=Path, default=embedded.ASSETS, help="folder that the training wrote")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(arguments)
     try:
         print_report(open_backbone(arguments.weights), arguments.rendered, arguments.real)
     except InputError as error:
@@ -152,4 +154,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

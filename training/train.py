@@ -18,6 +18,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from zsad_core import embedded
+from zsad_core.command_line import command_line
 from zsad_core.errors import InputError
 
 from . import evaluate, weights
@@ -109,7 +110,8 @@ def train(
     weights.save(out, architecture, average.text, tower, min(average.log_scale.item(), math.log(SHARPEST)))
 
 
-def main():
+@command_line
+def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__.split("\n")[0])
     parser.add_argument("--rendered", type=Path, nargs="+", required=True, help="folders of rendered pairs")
     parser.add_argument("--photographs", type=Path, nargs="*", default=[], help="folders of pictures to damage")
@@ -121,7 +123,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=16, help="pairs in a step")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rendered-share", type=float, default=0.6)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(arguments)
     arguments.work.mkdir(parents=True, exist_ok=True)
     try:
         train(
@@ -143,4 +145,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,15 +1,16 @@
 """`python -m zsad_core inspect`: trains a detector for a product, or loads one, and scores images with it."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
+from zsad_core.command_line import command_line, print_json
 from zsad_core.errors import InputError
 
 PRESETS = ("quick", "standard", "poster-scale")
 
 
+@command_line
 def main(arguments=None) -> int:
     """Runs the command line on a list of arguments (by default the process's own).
 
@@ -17,19 +18,12 @@ def main(arguments=None) -> int:
         The exit code: 0 when all went well, 1 when something given could not be used (each is reported as a sentence
         on stderr, and the other images are scored all the same). Wrong usage exits with 2.
     """
-    options = _parse(arguments)
-    try:
-        return _inspect(options)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return 130  # what a shell expects of a program ended by Ctrl-C
+    return _inspect(_parse(arguments))
 
 
 def _parse(arguments) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m zsad_core", description="Zero-shot anomaly detection.")
+    program = "zsad" if Path(sys.argv[0]).stem == "zsad" else "python -m zsad_core"
+    parser = argparse.ArgumentParser(program, description="Zero-shot anomaly detection.")
     commands = parser.add_subparsers(dest="command", required=True)
     inspect = commands.add_parser(
         "inspect",
@@ -94,7 +88,7 @@ def _inspect(options) -> int:
             print(f"{image}: {error}", file=sys.stderr)
             failures += 1
     if options.json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
     return 1 if failures else 0
 
 

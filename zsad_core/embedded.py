@@ -24,7 +24,8 @@ from .grain import grain, without_grain
 from .text_transformer import TextTransformer
 from .tokenizer import Tokenizer
 
-ASSETS = Path(__file__).resolve().parents[1] / "assets" / "embedded"
+_PLACES = [folder / "assets" / "embedded" for folder in Path(__file__).resolve().parents[:2]]  # in a wheel, and here
+ASSETS = next(filter(Path.is_dir, _PLACES), _PLACES[-1])
 TRUNK_CHANNELS = (24, 48, 120, 352)  # strides 4, 8, 16, 32
 LOWER_STAGES = 3  # of the trunk, up to stride 8, which stay as ImageNet left them
 ALIKE = 5  # positions that a position is compared with

@@ -11,6 +11,7 @@ import time
 from statistics import median
 
 from page.load.server import running_app
+from zsad_core.command_line import command_line
 from zsad_core.errors import InputError
 
 AIM = 1.35  # times the import of torch and gradio
@@ -53,6 +54,7 @@ def measure(turns: int) -> str:
 | peak memory up to the first screen | {max(memories) / 1e9:.2f} GB | <= {MEMORY_AIM / 1e9:.1f} GB |"""
 
 
+@command_line
 def main(arguments=None) -> int:
     """Runs the command line; returns the exit code."""
     parser = argparse.ArgumentParser("python -m page.load.first_screen", description=__doc__.split("\n")[0])

@@ -27,6 +27,7 @@ from PIL import Image
 
 from page.load.hostile import attack
 from page.load.server import Server, running_app
+from zsad_core.command_line import command_line
 from zsad_core.errors import InputError
 
 PARTS = ("fairness", "load", "memory")
@@ -291,6 +292,7 @@ def report(parts: Sequence[str], options) -> Iterator[str]:
                 yield from memory_lines(memory(server, *counts))
 
 
+@command_line
 def main(arguments=None) -> int:
     """Runs the command line; returns the exit code."""
     parser = argparse.ArgumentParser("python -m page.load.visitors", description=__doc__.split("\n\n")[1])

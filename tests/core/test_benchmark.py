@@ -1,6 +1,7 @@
 """`python -m zsad_core.benchmark` on small data sets and methods whose figures are known beforehand."""
 
 import csv
+import errno
 import os
 import re
 import signal
@@ -8,8 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from benchmark_data import STAND_INS, mvtec
+from benchmark_data import STAND_INS, Rule, mvtec
 from PIL import Image
 from tiny_clip import TINY
 
@@ -143,6 +145,31 @@ def test_what_cannot_be_used_is_named_and_the_rest_goes_on(data, out):
     assert images == {("seer", "bottle"): "8", ("seer", "metal_nut"): "8", ("picky", "metal_nut"): "8"}
 
 
+def test_where_no_image_can_be_read_it_says_so_and_tries_again_later(data, out, capsys):
+    pictures = {path: path.read_bytes() for path in data.rglob("test/*/*.png")}
+    for path in pictures:
+        path.write_bytes(b"no picture")
+    assert run(data, out, "seer,clip-ac", "--corruptions", "none") == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("None of the images can be read") and ".png' is not an image" in told
+    for path, content in pictures.items():
+        path.write_bytes(content)
+    assert run(data, out, "seer,clip-ac", "--corruptions", "none") == 0
+    assert cells(out, "Seer") == ["100.0"]
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_score_that_is_no_number_is_a_failure_of_the_method(score, data, out, monkeypatch):
+    class Broken(STAND_INS["seer"]):
+        def fit(self, product, seed=0):
+            return Rule(lambda image: (score, np.zeros(image.shape[:2])))
+
+    monkeypatch.setitem(work.ALL_METHODS, "weigher", Broken)
+    assert run(data, out, "seer,weigher", "--corruptions", "none") == 0
+    assert "It gave scores that are no numbers." in (out / "results.md").read_text(encoding="utf-8")
+    assert {row["method"] for row in rows(out)} == {"seer"}
+
+
 def test_an_image_that_visa_names_and_nobody_has_is_named(data, out):
     rows = [f"bottle,test,{'normal' if path.parent.name == 'good' else 'anomaly'},{path.relative_to(data)},"
             for path in sorted(data.glob("bottle/test/*/*"))]  # fmt: skip
@@ -232,6 +259,47 @@ main(sys.argv[1:])
         told = capsys.readouterr()
         assert reason in told.err and len(told.err.splitlines()) == 1
         assert (out / "results.csv").read_bytes() == before
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b'{"rows": [{"meth', b"\xff\xfe\x00", b"[]", b"null", b"{}", b"[" * 100_000,
+         b'{"rows": [{}], "unreadable": {}, "failures": {}, "images": 8, "seconds": {}}',
+         b'{"rows": [], "unreadable": [], "failures": {}, "images": 8, "seconds": {}}',
+         b'{"rows": [], "unreadable": {}, "failures": {}, "images": NaN, "seconds": {}}',
+         b'{"rows": [], "unreadable": {}, "failures": {}, "images": 8, "seconds": {"encoding": Infinity}}'],
+    )  # fmt: skip
+    def test_a_unit_whose_file_is_damaged_is_done_again(self, content, data, out, done, capsys):
+        assert run(data, out, "seer", "--corruptions", "none") == 0
+        before = {name: (out / name).read_bytes() for name in FILES}
+        (out / "units/MVTec.bottle.none.0.json").write_bytes(content)
+        done.clear()
+        capsys.readouterr()
+        assert run(data, out, "seer", "--corruptions", "none") == 0
+        assert done == ["MVTec/bottle none 0"]
+        assert "MVTec.bottle.none.0.json is damaged: this unit is done again." in capsys.readouterr().err
+        assert before == {name: (out / name).read_bytes() for name in FILES}
+
+    @pytest.mark.parametrize("content", [b"", b"{", b"\x00\xff", b"[]", b"7", b"{}", b'{"begun": 7}', None])
+    def test_settings_that_are_damaged_get_a_sentence(self, content, data, out, capsys):
+        assert run(data, out, "seer", "--corruptions", "none") == 0
+        (out / "settings.json").unlink()
+        (out / "settings.json").mkdir() if content is None else (out / "settings.json").write_bytes(content)
+        capsys.readouterr()
+        assert run(data, out, "seer", "--corruptions", "none") == 1
+        told = capsys.readouterr().err
+        assert "settings.json' is damaged" in told and len(told.splitlines()) == 1
+
+    def test_a_full_disk_gets_a_sentence_and_the_run_goes_on_later(self, data, out, done, monkeypatch, capsys):
+        def full(descriptor):
+            if len(list((out / "units").iterdir())) > 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("zsad_core.benchmark.results.os.fsync", full)
+        assert run(data, out, "seer", "--corruptions", "none") == 1
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert "cannot be written (No space left on device): make room" in told
+        assert [file.name for file in (out / "units").iterdir()] == ["MVTec.bottle.none.0.json"]
+        monkeypatch.undo()
 
     def test_other_images_are_refused(self, data, out, capsys):
         assert run(data, out, "seer", "--corruptions", "none") == 0

@@ -15,7 +15,12 @@ def pytest_collection_finish(session):
     if session.config.option.collectonly:
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if missing := provide(wanted, tell=reporter.write_line if reporter else print):
+
+    def tell(line):
+        reporter.write_line(line)
+        reporter.flush()  # an installation takes a while
+
+    if missing := provide(wanted, tell):
         raise pytest.UsageError(
             f"The tests of the page need {' and '.join(missing)}, which cannot be installed from here: install "
             f"{'them' if len(missing) > 1 else 'it'}, or leave these tests out with -m 'not slow'."

@@ -7,12 +7,14 @@ may draw from the same families.
 import argparse
 import sys
 
+from zsad_core.command_line import command_line
 from zsad_core.errors import InputError
 
 from .build import FAMILIES
 from .production import fill, samples
 
 
+@command_line
 def main(arguments=None):
     parser = argparse.ArgumentParser("python -m training.factory", description=__doc__.split("\n")[0])
     parser.add_argument("folder", help="where the pictures and index.csv go; a folder that was begun is gone on with")

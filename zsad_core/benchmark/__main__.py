@@ -7,8 +7,10 @@ import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+from zsad_core.command_line import STOPPED, command_line
 from zsad_core.errors import InputError
 
 DEFAULT_CORRUPTIONS = "none,brightness,contrast,blur,noise"
@@ -17,7 +19,8 @@ PRESETS = ("quick", "standard", "poster-scale")
 AT_LEAST = 4  # good and damaged images, without which a category's AUROC says nothing
 
 
-def main(arguments=None):
+@command_line
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line on a list of arguments (by default the process's own).
 
     Returns:
@@ -28,12 +31,9 @@ def main(arguments=None):
     try:
         print(measure(options), end="")
         return 0
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("Stopped. The same command goes on from here.", file=sys.stderr)
-        return 130  # what a shell expects of a program ended by Ctrl-C
+        return STOPPED
 
 
 def _parse(arguments):
@@ -87,18 +87,16 @@ def _parse(arguments):
     return options
 
 
-def measure(options):
+def measure(options: argparse.Namespace) -> str:
     """Does what is not done yet, writes the reports, and returns what the command prints.
 
     Raises:
-        InputError: something given cannot be used, or a package is missing.
+        InputError: something given cannot be used, no image can be read, or a package is missing.
     """
     try:
         from zsad_core.benchmark import engine, report, work  # here, so that --help need not wait for torch
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"The benchmark needs the package {error.name}: pip install -r zsad_core/benchmark/requirements.txt."
-        ) from None
+        raise InputError(f"The benchmark needs the package {error.name}: pip install scikit-learn scipy.") from None
     from zsad_core.benchmark.results import ResultFolder
 
     categories, left_out = _categories(options.data, options.categories)
@@ -106,7 +104,8 @@ def measure(options):
     plan, missing, settings = _plan(options)
     settings |= {"data": _contents(categories), "left out": left_out, "not run": missing}
     folder = ResultFolder(options.out, settings)
-    todo = [unit for unit in units if folder.finished(unit) is None]
+    before = [(unit, folder.finished(unit)) for unit in units]
+    todo = [unit for unit, result in before if result is None or result.images == 0]
     if options.engine == "dask":
         done = engine.run_on_dask(plan, todo, options.scheduler)
     else:
@@ -153,11 +152,15 @@ def _categories(folders, wanted):
 
 def _contents(categories):
     """What the results hang on in the data: category -> number of its images, and a digest of their names."""
+
+    def digest(names):
+        return hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:16]  # not all are UTF-8
+
     return {
         str(category): {
             "images": len(category.samples),
             "damaged": sum(sample.damaged for sample in category.samples),
-            "names": hashlib.sha256("\n".join(s.name for s in category.samples).encode()).hexdigest()[:16],
+            "names": digest(sample.name for sample in category.samples),
         }
         for category in categories
     }

@@ -75,7 +75,8 @@ class WithPrototype(Ablated):
 
     def fit(self, product: str, seed: int = 0) -> FittedDetector:
         fitted = super().fit(product, seed)
-        fitted.detector.classifier = Prototype(fitted.detector.text_vectors, self.backbone.logit_scale)
+        prototype = Prototype(fitted.detector.text_vectors, self.backbone.logit_scale)
+        fitted.detector.classifier = prototype  # type: ignore[assignment]  # nothing but `probability` is asked of it
         return fitted
 
 

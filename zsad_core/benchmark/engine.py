@@ -4,18 +4,23 @@ The work list, the code of a unit and the place where results are kept are the s
 """
 
 import os
+from collections.abc import Callable, Iterable, Iterator
 
 from ..errors import InputError
-from .work import run_unit
+from .work import Plan, Result, Unit, run_unit
+
+Run = Callable[[Plan, Unit], Result]
 
 
-def run_locally(plan, units, run=run_unit):
+def run_locally(plan: Plan, units: Iterable[Unit], run: Run = run_unit) -> Iterator[tuple[Unit, Result]]:
     """Yields (unit, `Result`) one after another."""
     for unit in units:
         yield unit, run(plan, unit)
 
 
-def run_on_dask(plan, units, scheduler=None, run=run_unit):
+def run_on_dask(
+    plan: Plan, units: Iterable[Unit], scheduler: str | None = None, run: Run = run_unit
+) -> Iterator[tuple[Unit, Result]]:
     """Yields (unit, `Result`) as workers finish them; what a lost worker had in hand is given to another.
 
     Args:
@@ -27,9 +32,7 @@ def run_on_dask(plan, units, scheduler=None, run=run_unit):
     try:
         from distributed import Client, KilledWorker, as_completed
     except ImportError:
-        raise InputError(
-            "The engine dask needs the package distributed: pip install -r zsad_core/benchmark/requirements.txt."
-        ) from None
+        raise InputError("The engine dask needs the package distributed: pip install distributed.") from None
     workers = max(1, (os.cpu_count() or 1) // plan.threads)
     try:
         client = (

@@ -4,6 +4,8 @@ Pixels are counted, not kept: a histogram of map values for each kind of pixel t
 for ten thousand, can be filled batch by batch, and gives AUROC and PRO without sorting a pixel.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.ndimage import label
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
@@ -16,18 +18,21 @@ PRO_LIMIT = 0.3  # false-positive rate up to which PRO is integrated
 LEVELS = 2**16
 _REACH = 12.0
 
+METRICS = {
+    "image_auroc": "image AUROC", "image_ap": "image AP", "image_f1_max": "image F1-max",
+    "pixel_auroc": "pixel AUROC", "pro": "PRO",
+}  # fmt: skip
 IMAGE_METRICS = ("image_auroc", "image_ap", "image_f1_max")
 PIXEL_METRICS = ("pixel_auroc", "pro")
 
 
-def image_metrics(damaged, scores):
+def image_metrics(damaged: Sequence[bool], scores: Sequence[float]) -> dict[str, float]:
     """AUROC, average precision and the best F1 over all thresholds: dict of name -> value, nan without both labels.
 
     Args:
         damaged: (N,) bool, the labels. scores: (N,) higher for damaged.
     """
-    damaged = np.asarray(damaged, bool)
-    if damaged.all() or not damaged.any():
+    if all(damaged) or not any(damaged):
         return dict.fromkeys(IMAGE_METRICS, float("nan"))
     precision, recall, _ = precision_recall_curve(damaged, scores)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
@@ -38,7 +43,7 @@ def image_metrics(damaged, scores):
     }
 
 
-def compared_size(size):
+def compared_size(size: tuple[int, int]) -> tuple[int, int]:
     """The size (height, width) at which the map of an image of this size is compared with its mask."""
     factor = min(1.0, MAP_SIDE / max(size))
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
@@ -52,7 +57,7 @@ class Truth:
         weights: (damaged pixels,) 1 over the size of the region of each.
     """
 
-    def __init__(self, mask):
+    def __init__(self, mask: np.ndarray):
         numbers, self.regions = label(mask, structure=np.ones((3, 3)))  # (H, W) 0 outside of regions
         self.mask = mask.ravel()
         numbers = numbers[mask]
@@ -68,7 +73,7 @@ class PixelCounts:
         self._overlap = np.zeros(LEVELS)  # damaged pixels, every region having the weight 1
         self._regions = 0
 
-    def add(self, anomaly_map, truth):
+    def add(self, anomaly_map: np.ndarray, truth: Truth) -> None:
         """Counts the map (H, W), float32 in [0, 1], of an image with this `Truth` of the same size."""
         values = anomaly_map.ravel()
         with np.errstate(divide="ignore"):  # 0 and 1 have infinite logits, and are put with the last levels
@@ -83,7 +88,7 @@ class PixelCounts:
             self._overlap += np.bincount(damaged, truth.weights, minlength=LEVELS)
             self._regions += truth.regions
 
-    def metrics(self):
+    def metrics(self) -> dict[str, float]:
         """Pixel AUROC and PRO: dict of name -> value, nan without pixels of both kinds.
 
         PRO is the mean share of a region that lies over the threshold, as a function of the false-positive rate,

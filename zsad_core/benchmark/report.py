@@ -7,29 +7,31 @@ from collections import defaultdict
 
 import numpy as np
 
+from ..errors import InputError
 from .chart import robustness_chart
-from .metrics import IMAGE_METRICS, MAP_SIDE, PIXEL_METRICS
+from .metrics import IMAGE_METRICS, MAP_SIDE, METRICS, PIXEL_METRICS
 from .published import POSTER, POSTER_AEBAD, POSTER_COLUMNS, WINCLIP, WINCLIP_BACKBONE, published_name
-from .results import write_whole
-from .work import ALL_METHODS
+from .results import ResultFolder, write_whole
+from .work import ALL_METHODS, Result, Unit
 
-METRICS = {
-    "image_auroc": "image AUROC", "image_ap": "image AP", "image_f1_max": "image F1-max",
-    "pixel_auroc": "pixel AUROC", "pro": "PRO",
-}  # fmt: skip
 SHARING = ("ours", "clip", "clip-ac", "rwda", "winclip")  # ask one encoding; WinCLIP's windows are timed apart
 ENSEMBLE = "winclip"  # its image score is that of the plain prompt ensemble, without windows
 
 
-def write(folder, units):
+def write(folder: ResultFolder, units: list[Unit]) -> str:
     """Writes the reports of a finished run into its folder.
 
     Args:
-        folder: the `ResultFolder`. units: its work list.
+        units: the folder's work list.
     Returns:
         what a person at a terminal wants to see: results.md and speed.md.
+    Raises:
+        InputError: no image could be read, or a report cannot be written.
     """
-    results = [(unit, folder.finished(unit)) for unit in units]
+    results = [(unit, result) for unit in units if (result := folder.finished(unit))]
+    if not any(result.images for _, result in results):
+        reason = next((reason for _, result in results for reason in result.unreadable.values()), "")
+        raise InputError(f"None of the images can be read, so that there is nothing to report. The first: {reason}")
     figures = Figures(results)
     written = {
         "results.csv": _csv(results),
@@ -50,9 +52,9 @@ class Figures:
         severities: kind of corruption -> its severities; "none" has 0 alone.
     """
 
-    def __init__(self, results):
+    def __init__(self, results: list[tuple[Unit, Result]]):
         self._values = defaultdict(list)  # (method, category, kind, severity, metric) -> value of each seed
-        self.severities = defaultdict(list)
+        self.severities: dict[str, list[int]] = defaultdict(list)
         for unit, result in results:
             if unit.severity not in self.severities[unit.corruption]:
                 self.severities[unit.corruption].append(unit.severity)
@@ -63,7 +65,9 @@ class Figures:
         self.categories = list(dict.fromkeys(str(unit.category) for unit, _ in results))
         self.methods = list(dict.fromkeys(row["method"] for _, result in results for row in result.rows))
 
-    def mean(self, method, metric, categories, conditions):
+    def mean(
+        self, method: str, metric: str, categories: list[str], conditions: list[tuple[str, int]]
+    ) -> np.ndarray | None:
         """Mean over categories and conditions (kind, severity), for each seed: (seeds,), percent; None without any.
 
         A category on which the method or the metric has no figure is left out of the mean.
@@ -73,7 +77,7 @@ class Figures:
         values = [value for value in values if not np.isnan(value).any()]
         return 100 * np.mean(values, axis=0) if values else None
 
-    def cell(self, *arguments):
+    def cell(self, *arguments) -> str:
         """`mean` as it stands in a table: "87.6 ± 0.3", the spread being the standard deviation over seeds."""
         values = self.mean(*arguments)
         if values is None:
@@ -82,7 +86,7 @@ class Figures:
         return f"{values.mean():.1f}{spread}"
 
 
-def table(heads, rows):
+def table(heads: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
@@ -284,9 +288,9 @@ def _csv(results):
     return file.getvalue()
 
 
-def speed_lines(settings, results):
+def speed_lines(settings: dict, results: list[tuple[Unit, Result]]) -> str:
     """Images a second, the share of every stage, and what the methods that share an encoding cost beside it."""
-    seconds = defaultdict(float)
+    seconds: dict[str, float] = defaultdict(float)
     for _, result in results:
         for stage, taken in result.seconds.items():
             seconds[stage] += taken

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 
 from zsad_core.backbone import load_backbone, random_backbone
 from zsad_core.benchmark.memory import process_memory
+from zsad_core.command_line import command_line
 from zsad_core.cores import set_threads_for
 from zsad_core.corruptions import EXTRA_CORRUPTIONS, MAX_SEVERITY, POSTER_CORRUPTIONS, corrupt
 from zsad_core.dense import VisionTransformerTower
@@ -270,6 +271,7 @@ def _gigabytes(count):
     return f"{count / 1e9:.2f} GB"
 
 
+@command_line
 def main(arguments=None):
     """Runs the command line; returns the exit code."""
     parser = argparse.ArgumentParser("python -m zsad_core.benchmark.speed", description=__doc__)

@@ -7,15 +7,17 @@ every method with every seed. Nothing grows with the number of images but their 
 import time
 import zlib
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from ..backbone import load_backbone
-from ..baselines import METHODS, ImageBatch, Resources
+from ..backbone import Backbone, load_backbone
+from ..baselines import METHODS, Fitted, ImageBatch, Resources
 from ..corruptions import corrupt
 from ..datasets import Category
 from ..errors import InputError
@@ -46,7 +48,7 @@ class Plan:
     resources: Resources = Resources()
     threads: int = 1
 
-    def runs(self):
+    def runs(self) -> list[tuple[str, int]]:
         """(method, seed) of every row that a unit gives."""
         return [(name, seed) for name in self.methods for seed in range(self.seeds if ALL_METHODS[name].seeded else 1)]
 
@@ -75,14 +77,14 @@ class Result:
         seconds: stage of the work -> seconds spent in it.
     """
 
-    rows: list
-    unreadable: dict
-    failures: dict
+    rows: list[dict]
+    unreadable: dict[str, str]
+    failures: dict[str, str]
     images: int
-    seconds: dict
+    seconds: dict[str, float]
 
 
-def work_list(categories, corruptions, severities):
+def work_list(categories: Iterable[Category], corruptions: Sequence[str], severities: Sequence[int]) -> list[Unit]:
     """Every unit, category by category; "none" is severity 0."""
     return [
         Unit(category, kind, severity)
@@ -92,25 +94,21 @@ def work_list(categories, corruptions, severities):
     ]
 
 
-def run_unit(plan, unit):
-    """Does one unit, in this process or in a worker's.
-
-    Returns:
-        `Result`
-    """
+def run_unit(plan: Plan, unit: Unit) -> Result:
+    """Does one unit, in this process or in a worker's."""
     if torch.get_num_threads() != plan.threads:
         torch.set_num_threads(plan.threads)
     return bench(plan).run(unit)
 
 
 @lru_cache(maxsize=1)
-def bench(plan):
+def bench(plan: Plan) -> "Bench":
     """This process's `Bench` for a plan: what is kept between its units."""
     return Bench(plan)
 
 
 @lru_cache(maxsize=1)
-def backbone_of(name, weights):
+def backbone_of(name: str, weights: str | None) -> Backbone:
     """This process's backbone, loaded once."""
     return load_backbone(name, weights=weights)
 
@@ -123,7 +121,7 @@ class Clock:
         self._inner = [0.0]
 
     @contextmanager
-    def __call__(self, stage):
+    def __call__(self, stage: str) -> Iterator[None]:
         started = time.perf_counter()
         self._inner.append(0.0)
         try:
@@ -138,7 +136,7 @@ class TimedImageBatch(ImageBatch):
     """An image batch whose windows are timed apart from the method that asks for them, and whose maps are made only as
     large as they are compared."""
 
-    def __init__(self, backbone, images, clock):
+    def __init__(self, backbone: Backbone, images: list[np.ndarray], clock: Clock):
         super().__init__(backbone, images)
         self.sizes = [compared_size(size) for size in self.sizes]
         self._clock = clock
@@ -152,18 +150,26 @@ class TimedImageBatch(ImageBatch):
 class Bench:
     """The backbone, the methods of a plan, and what is kept of the category at hand: its images and fitted methods."""
 
-    def __init__(self, plan):
+    def __init__(self, plan: Plan):
         self.plan = plan
         self.backbone = backbone_of(plan.backbone, plan.weights)
         self.methods = {name: ALL_METHODS[name](self.backbone, plan.resources) for name in plan.methods}
-        self._category, self._images, self._cached, self._fitted = None, {}, 0, {}
+        self._category: Category | None = None
+        self._images: dict[Path, np.ndarray] = {}
+        self._cached = 0  # bytes of the images
+        self._fitted: dict[tuple[str, int], Fitted] = {}
 
-    def run(self, unit):
+    def run(self, unit: Unit) -> Result:
         """Does one unit of the plan."""
         if unit.category != self._category:
             self._category, self._images, self._cached, self._fitted = unit.category, {}, 0, {}
-        clock, unreadable, failures = Clock(), {}, {}
-        labels, scores, pixels = [], defaultdict(list), defaultdict(PixelCounts)
+        clock = Clock()
+        unreadable: dict[str, str] = {}
+        failures: dict[str, str] = {}
+        labels: list[bool] = []
+        scores: dict[tuple[str, int], list[float]] = defaultdict(list)
+        pixels: dict[tuple[str, int], PixelCounts] = defaultdict(PixelCounts)
+        kind, severity = _corruption(unit)
         runs = [run for run in self.plan.runs() if self._fit(*run, failures, clock)]
         for batch in _batches(unit.category.samples):
             images, truths = [], []
@@ -171,7 +177,7 @@ class Bench:
                 image = self._read(sample, unreadable, clock)
                 if image is not None:
                     with clock("corrupting"):
-                        images.append(corrupt(image, *_corruption(unit), seed=_seed(sample)))
+                        images.append(corrupt(image, kind, severity, _seed(sample)))
                     with clock("metrics"):
                         truths.append(_truth(sample, image.shape[:2], unreadable))
                     labels.append(sample.damaged)
@@ -208,6 +214,9 @@ class Bench:
                     inspections = self._fitted[name, seed].inspect(batch)
             except InputError as error:
                 failures[name] = str(error)
+                continue
+            if not all(np.isfinite(seen.score) and np.isfinite(seen.map).all() for seen in inspections):
+                failures[name] = "It gave scores that are no numbers."
                 continue
             with clock("metrics"):
                 for seen, truth in zip(inspections, truths, strict=True):
@@ -248,7 +257,7 @@ def _corruption(unit):
 
 def _seed(sample):
     """Of the corruption: every image has its own, which no other image of the category can shift."""
-    return zlib.crc32(sample.name.encode())
+    return zlib.crc32(sample.name.encode("utf-8", "surrogatepass"))  # not every name is UTF-8
 
 
 def _batches(samples):
