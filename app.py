@@ -118,7 +118,7 @@ def launch(demo: Page, mcp: bool = False, **options) -> str:
     if os.environ.get("SPACE_ID"):  # there the connections come from a proxy inside, which says whose they are
         os.environ.setdefault("FORWARDED_ALLOW_IPS", PROXIES_OF_A_SPACE)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the page as Ctrl-C does: files are deleted
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and so visitors' files are deleted
     return demo.launch(
         mcp_server=mcp,
         theme=Paper(),
