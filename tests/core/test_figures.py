@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -89,6 +91,13 @@ def test_opacity_goes_from_not_seen_to_the_colour_alone(image):
 @pytest.mark.parametrize(("name", "table"), [("inferno", INFERNO), ("cividis", CIVIDIS)])
 def test_the_colour_tables_are_those_of_matplotlib(name, table):
     assert np.array_equal(table, (colormaps[name](np.arange(256))[:, :3] * 255).round())
+
+
+@pytest.mark.slow
+def test_what_a_page_draws_first_does_not_wait_for_matplotlib():
+    drawn = "figures.heat(numpy.ones((2, 2))), figures.severity_chart({'blur': [0.5]}, 'Ours'), report.Panel"
+    code = f"import sys, numpy; from zsad_core import figures, report; {drawn}; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_abnormal_text_vectors_are_right_of_normal_ones():

@@ -37,33 +37,29 @@ def test_what_goes_into_a_link_comes_out_of_it(link):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "sentence"),
+    ("name", "value", "sentence", "instead"),
     [
-        ("product", "<script>alert(1)</script>", "contains markup"),
-        ("product", "x" * 500, "500 characters"),
-        ("product", "\x00\u202e", "invisible|empty"),
-        ("preset", "huge", "no preset 'huge'"),
-        ("prompts", "1000000", "Recipe.prompts"),
-        ("steps", "1e9", "steps is '1e9'"),
-        ("words", "٣", "words is '٣'"),
-        ("adjectives", ",,,", "0 adjectives"),
-        ("seed", "-1", "seed is '-1'"),
-        ("seed", str(2**32), "from 0 to 4294967295"),
-        ("blur", "6", "blur is '6'"),
-        ("noise", "nan", "noise is 'nan'"),
-        ("method", "anomalyclip", "method is 'anomalyclip'"),
-        ("sample", "../../etc/passwd", "sample is '../../etc/passwd'"),
+        ("product", "<script>alert(1)</script>", "contains markup", {"product": "metal nut"}),
+        ("product", "x" * 500, "500 characters", {"product": "metal nut"}),
+        ("product", "\x00\u202e", "invisible|empty", {"product": "metal nut"}),
+        ("preset", "huge", "no preset 'huge'", {}),  # the link's own is the usual one
+        ("prompts", "1000000", "Recipe.prompts", {}),
+        ("steps", "1e9", "steps is '1e9'", {}),
+        ("words", "٣", "words is '٣'", {}),
+        ("adjectives", ",,,", "0 adjectives", {}),
+        ("seed", "-1", "seed is '-1'", {"seed": 0}),
+        ("seed", str(2**32), "from 0 to 4294967295", {"seed": 0}),
+        ("blur", "6", "blur is '6'", {}),
+        ("noise", "nan", "noise is 'nan'", {"severities": LEVELS | {"noise": 0}}),
+        ("method", "anomalyclip", "method is 'anomalyclip'", {"method": "ours"}),
+        ("sample", "../../etc/passwd", "sample is '../../etc/passwd'", {"sample": None}),
     ],
 )
-def test_a_hostile_value_gets_a_sentence_and_the_default_and_costs_no_other(name, value, sentence):
+def test_a_hostile_value_gets_a_sentence_and_the_default_and_costs_no_other(name, value, sentence, instead):
     good = Link("bottle", "quick", {}, 5, LEVELS, "clip", "bottle/intact")
     link, (complaint,) = read_link(good.query() + "&" + urlencode({name: value}), DESK)
     assert re.search(sentence, complaint)
-    defaults = {"product": "metal nut", "seed": 0, "method": "ours", "sample": None}
-    if name in LEVELS:
-        assert link == replace(good, severities=LEVELS | {name: 0})
-    else:  # of the recipe, which is the usual one already, or of the link itself
-        assert link == replace(good, **{name: defaults[name] for name in (name,) if name in defaults})
+    assert link == replace(good, **instead)
 
 
 def test_an_endless_link_and_one_of_rubbish_are_survived():
