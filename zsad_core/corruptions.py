@@ -11,6 +11,9 @@ Radii and sigmas are in pixels of the image given, whatever its size. Corrupt fi
 
 import math
 import reprlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,20 +21,51 @@ from PIL import Image
 
 from .errors import InputError
 from .images import read_image
+from .seeds import checked_seed
 
-POSTER_CORRUPTIONS = ("brightness", "contrast", "blur", "noise")
-EXTRA_CORRUPTIONS = ("gaussian_blur", "motion_blur")
-# The way of the light: the scene and its lighting, then the optics, then the sensor.
-ORDER = ("brightness", "contrast", "blur", "gaussian_blur", "motion_blur", "noise")
 MAX_SEVERITY = 5
 
-# The published constants for severities 1 to 5.
-BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5)  # added to V of HSV
-CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)  # factor about the mean of each channel
-DEFOCUS = ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))  # radius of the disk, sigma that softens its edge
-NOISE = (0.08, 0.12, 0.18, 0.26, 0.38)  # standard deviation, white is 1
-GAUSSIAN_BLUR = (1, 2, 3, 4, 6)  # sigma
-MOTION_BLUR = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))  # radius, sigma
+
+@dataclass(frozen=True)
+class Corruption:
+    """A kind of corruption.
+
+    Attributes:
+        name: as `corrupt` and the command lines take it.
+        title: as a person reads it.
+        of_poster: whether it is one of the poster's four.
+        severities: what severity 1 to 5 means for `function`.
+        function: (image (H, W, 3) uint8, one of `severities`, seed) -> a new (H, W, 3) uint8.
+    """
+
+    name: str
+    title: str
+    of_poster: bool
+    severities: Sequence
+    function: Callable[[np.ndarray, Any, int], np.ndarray]
+
+
+# By name, in the order in which several are applied. The rest of the product takes names, order and titles from here.
+CORRUPTIONS: dict[str, Corruption] = {}
+
+
+def corruption(name: str, severities: Sequence, *, title: str = "", of_poster: bool = False) -> Callable:
+    """Makes the function below it a corruption, applied after those that stand above it in this file.
+
+    They stand in the order of the light's way: the scene and its lighting, then the optics, then the sensor. The
+    severities of those of ImageNet-C are the published ones.
+
+    Args:
+        severities: what severity 1 to 5 means for the function.
+        title: as a person reads it; the name with spaces if not given.
+    """
+
+    def register(function):
+        CORRUPTIONS[name] = Corruption(name, title or name.replace("_", " "), of_poster, tuple(severities), function)
+        return function
+
+    return register
+
 
 _LEVELS = np.arange(256) / 255.0
 _PIXELS_AT_A_TIME = 16_384  # float64 planes of this length stay in the cache
@@ -44,7 +78,7 @@ def corrupt(image, kind: str, severity, seed: int = 0) -> np.ndarray:
     """Corrupt one image.
 
     image: anything `read_image` accepts.
-    kind: one of POSTER_CORRUPTIONS or EXTRA_CORRUPTIONS; "blur" is defocus blur.
+    kind: a name of CORRUPTIONS; "blur" is defocus blur.
     severity: whole number from 0 (the image as it is) to 5.
     seed: decides the noise and the direction of motion blur; the global generators are neither used nor changed.
         The same seed at two severities gives the same noise pattern, weaker and stronger.
@@ -56,22 +90,22 @@ def corrupt(image, kind: str, severity, seed: int = 0) -> np.ndarray:
 
 
 def corrupt_all(image, severities: dict, seed: int = 0) -> np.ndarray:
-    """Apply several corruptions, always in the order of ORDER, each to the uint8 result of the one before.
+    """Apply several corruptions, always in the order of CORRUPTIONS, each to the uint8 result of the one before.
 
     severities: kind -> severity; kinds that are left out have severity 0. Otherwise as `corrupt`.
     """
     levels = {kind: _checked_severity(kind, severity) for kind, severity in severities.items()}
-    seed = _checked_seed(seed)
+    seed = checked_seed(seed)
     pixels = read_image(image)  # (H, W, 3)
-    for kind in ORDER:
+    for kind, one in CORRUPTIONS.items():
         if levels.get(kind):
-            pixels = _FUNCTIONS[kind](pixels, levels[kind] - 1, seed)
+            pixels = one.function(pixels, one.severities[levels[kind] - 1], seed)
     return pixels
 
 
 def _check_kind(kind) -> None:
-    if kind not in ORDER:
-        choices = ", ".join(POSTER_CORRUPTIONS + EXTRA_CORRUPTIONS)
+    if not isinstance(kind, str) or kind not in CORRUPTIONS:
+        choices = ", ".join(sorted(CORRUPTIONS, key=lambda name: not CORRUPTIONS[name].of_poster))  # the poster's first
         raise InputError(f"The corruption {reprlib.repr(kind)} is not known: choose one of {choices}.")
 
 
@@ -89,22 +123,18 @@ def _checked_severity(kind, severity) -> int:
     return whole
 
 
-def _checked_seed(seed) -> int:
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"The seed {reprlib.repr(seed)} is not possible: give a whole number from 0 up.")
-    return int(seed)
-
-
 def _generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(seed))
 
 
-def _brightness(image: np.ndarray, level: int, seed: int) -> np.ndarray:
+@corruption("brightness", (0.1, 0.2, 0.3, 0.4, 0.5), of_poster=True)
+def _brightness(image: np.ndarray, amount: float, seed: int) -> np.ndarray:
+    """`amount` is added to V of HSV."""
     pixels = image.reshape(-1, 3)
     result = np.empty_like(pixels)
     for start in range(0, len(pixels), _PIXELS_AT_A_TIME):
         part = slice(start, start + _PIXELS_AT_A_TIME)
-        result[part] = _add_to_value(pixels[part], BRIGHTNESS[level])
+        result[part] = _add_to_value(pixels[part], amount)
     return result.reshape(image.shape)
 
 
@@ -137,28 +167,19 @@ def _add_to_value(pixels: np.ndarray, amount: float) -> np.ndarray:
     return ranked.ravel().take(_RANKS.take(sixth, axis=0) + 3 * np.arange(len(pixels))[:, None])
 
 
-def _contrast(image: np.ndarray, level: int, seed: int) -> np.ndarray:
+@corruption("contrast", (0.4, 0.3, 0.2, 0.1, 0.05), of_poster=True)
+def _contrast(image: np.ndarray, factor: float, seed: int) -> np.ndarray:
+    """`factor` scales each channel about its mean."""
     means = np.mean(image / 255.0, axis=(0, 1))[:, None]  # (3, 1)
-    changed = (_LEVELS - means) * CONTRAST[level] + means  # (3, 256)
+    changed = (_LEVELS - means) * factor + means  # (3, 256)
     table = (np.clip(changed, 0, 1) * 255).astype(np.uint8)
     return np.array(Image.fromarray(image).point(table.ravel().tolist()))
 
 
-def _noise(image: np.ndarray, level: int, seed: int) -> np.ndarray:
-    generator = _generator(seed)
-    values = image.reshape(-1)
-    result = np.empty_like(values)
-    for start in range(0, len(values), _PIXELS_AT_A_TIME):
-        part = slice(start, start + _PIXELS_AT_A_TIME)
-        noisy = generator.standard_normal(len(values[part]))
-        noisy *= NOISE[level]
-        noisy += _LEVELS[values[part]]
-        result[part] = np.clip(noisy, 0, 1, out=noisy) * 255
-    return result.reshape(image.shape)
-
-
-def _blur(image: np.ndarray, level: int, seed: int) -> np.ndarray:
-    kernel = _disk_kernel(*DEFOCUS[level])
+@corruption("blur", ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)), title="defocus blur", of_poster=True)
+def _blur(image: np.ndarray, disk: tuple[int, float], seed: int) -> np.ndarray:
+    """`disk` is its radius, and the sigma that softens its edge."""
+    kernel = _disk_kernel(*disk)
     return _correlate(image, kernel, (len(kernel) // 2, len(kernel) // 2), border="reflect")
 
 
@@ -186,17 +207,21 @@ def _disk_kernel(radius: int, sigma: float) -> np.ndarray:
     return kernel
 
 
-def _gaussian_blur(image: np.ndarray, level: int, seed: int) -> np.ndarray:
-    sigma = GAUSSIAN_BLUR[level]
+@corruption("gaussian_blur", (1, 2, 3, 4, 6))
+def _gaussian_blur(image: np.ndarray, sigma: int, seed: int) -> np.ndarray:
     radius = 4 * sigma
     taps = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
     taps /= taps.sum()
     return _correlate(image, np.outer(taps, taps), (radius, radius), border="edge")
 
 
-def _motion_blur(image: np.ndarray, level: int, seed: int) -> np.ndarray:
-    """Half a Gaussian along a line that leaves the pixel at an angle drawn from -45 to 45 degrees."""
-    radius, sigma = MOTION_BLUR[level]
+@corruption("motion_blur", ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)))
+def _motion_blur(image: np.ndarray, line: tuple[int, int], seed: int) -> np.ndarray:
+    """Half a Gaussian along a line that leaves the pixel at an angle drawn from -45 to 45 degrees.
+
+    `line` is half of its length, and the Gaussian's sigma.
+    """
+    radius, sigma = line
     angle = math.radians(_generator(seed).uniform(-45, 45))
     along = np.arange(2 * radius + 1)
     taps = np.exp(-(along**2) / (2 * sigma**2))
@@ -205,6 +230,21 @@ def _motion_blur(image: np.ndarray, level: int, seed: int) -> np.ndarray:
     kernel = np.zeros((np.ptp(rows) + 1, columns[-1] + 1))
     np.add.at(kernel, (rows - rows.min(), columns), taps / taps.sum())  # two taps may round to the same pixel
     return _correlate(image, kernel, (-rows.min(), 0), border="edge")
+
+
+@corruption("noise", (0.08, 0.12, 0.18, 0.26, 0.38), title="Gaussian noise", of_poster=True)
+def _noise(image: np.ndarray, deviation: float, seed: int) -> np.ndarray:
+    """White is 1."""
+    generator = _generator(seed)
+    values = image.reshape(-1)
+    result = np.empty_like(values)
+    for start in range(0, len(values), _PIXELS_AT_A_TIME):
+        part = slice(start, start + _PIXELS_AT_A_TIME)
+        noisy = generator.standard_normal(len(values[part]))
+        noisy *= deviation
+        noisy += _LEVELS[values[part]]
+        result[part] = np.clip(noisy, 0, 1, out=noisy) * 255
+    return result.reshape(image.shape)
 
 
 def _correlate(image: np.ndarray, kernel: np.ndarray, origin: tuple[int, int], border: str) -> np.ndarray:
@@ -239,11 +279,5 @@ def _correlate(image: np.ndarray, kernel: np.ndarray, origin: tuple[int, int], b
     return np.ascontiguousarray(result.numpy())
 
 
-_FUNCTIONS = {
-    "brightness": _brightness,
-    "contrast": _contrast,
-    "blur": _blur,
-    "gaussian_blur": _gaussian_blur,
-    "motion_blur": _motion_blur,
-    "noise": _noise,
-}
+POSTER_CORRUPTIONS = tuple(name for name, one in CORRUPTIONS.items() if one.of_poster)
+EXTRA_CORRUPTIONS = tuple(name for name, one in CORRUPTIONS.items() if not one.of_poster)

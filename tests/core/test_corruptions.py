@@ -10,8 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from zsad_core.corruptions import EXTRA_CORRUPTIONS, ORDER, POSTER_CORRUPTIONS, corrupt, corrupt_all
+from zsad_core import corruptions
+from zsad_core.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, POSTER_CORRUPTIONS, corrupt, corrupt_all, corruption
 from zsad_core.errors import InputError
+from zsad_core.sweep import Sweep, curves
 
 SEVERITIES = (1, 2, 3, 4, 5)
 ALL_KINDS = POSTER_CORRUPTIONS + EXTRA_CORRUPTIONS
@@ -289,8 +291,7 @@ def test_images_smaller_than_the_kernel(shape):
 
 def test_several_are_applied_in_the_stated_order_whatever_the_order_given():
     image = photo_like()
-    assert sorted(ORDER) == sorted(ALL_KINDS)
-    severities = {kind: 2 for kind in ORDER}
+    severities = {kind: 2 for kind in ALL_KINDS}
     expected = image
     for kind in ("brightness", "contrast", "blur", "gaussian_blur", "motion_blur", "noise"):
         expected = corrupt(expected, kind, 2, seed=4)
@@ -301,7 +302,7 @@ def test_several_are_applied_in_the_stated_order_whatever_the_order_given():
 def test_several_at_severity_0_or_none_are_the_image():
     image = photo_like()
     np.testing.assert_array_equal(corrupt_all(image, {}), image)
-    np.testing.assert_array_equal(corrupt_all(image, dict.fromkeys(ORDER, 0)), image)
+    np.testing.assert_array_equal(corrupt_all(image, dict.fromkeys(ALL_KINDS, 0)), image)
 
 
 def test_whatever_read_image_accepts():
@@ -345,6 +346,34 @@ def test_unknown_kind_among_several_is_refused():
 
 @pytest.mark.parametrize("seed", [-1, 0.5, "a", None])
 def test_impossible_seeds_are_refused(seed):
-    with pytest.raises(InputError, match="whole number from 0 up") as caught:
+    with pytest.raises(InputError, match="whole number from 0") as caught:
         corrupt(random_image(4, 4), "noise", 1, seed)
     assert repr(seed) in str(caught.value)
+
+
+def test_the_posters_four_are_told_from_the_others():
+    assert POSTER_CORRUPTIONS == ("brightness", "contrast", "blur", "noise")
+    assert EXTRA_CORRUPTIONS == ("gaussian_blur", "motion_blur")
+
+
+def test_a_corruption_is_added_by_one_function(monkeypatch, tiny_backbone):
+    monkeypatch.setattr(corruptions, "CORRUPTIONS", dict(CORRUPTIONS))
+
+    @corruption("dead_rows", (2, 4, 6, 8, 10))
+    def dead_rows(image, rows, seed):
+        result = image.copy()
+        result[:rows] = 0
+        return result
+
+    image = np.full((12, 12, 3), 200, np.uint8)
+    assert (corrupt(image, "dead_rows", 3)[:, 0, 0] == 0).sum() == 6
+    both = corrupt_all(image, {"dead_rows": 1, "brightness": 2})
+    np.testing.assert_array_equal(both, dead_rows(corrupt(image, "brightness", 2), 2, 0))
+    sweep = Sweep(tiny_backbone, image, ["dead_rows"])
+    seen = {place: pixels for places, batch in sweep for place, pixels in zip(places, batch.images)}
+    assert [(seen["dead_rows", level] == 0).all((1, 2)).sum() for level in range(1, 6)] == [2, 4, 6, 8, 10]
+    assert list(curves(dict.fromkeys(seen, 0.5), ["dead_rows"])) == ["dead_rows"]
+    with pytest.raises(InputError, match="'fog' is not known.*dead_rows"):
+        corrupt(image, "fog", 1)
+    with pytest.raises(InputError, match="of dead_rows"):
+        corrupt(image, "dead_rows", 6)
