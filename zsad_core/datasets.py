@@ -3,7 +3,7 @@
 
 import csv
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from PIL import Image
@@ -145,11 +145,11 @@ def read_visa(root, dataset):
         with open(root / VISA_SPLIT, newline="", encoding="utf-8-sig") as file:
             for row in csv.DictReader(file):
                 if row["split"] == "test":
-                    path, mask = root / row["image"], root / row["mask"] if row["mask"] else None
+                    path, mask = _within(root, row["image"]), _within(root, row["mask"]) if row["mask"] else None
                     name = "/".join(path.parts[-2:])
                     sample = Sample(path, row["label"] != "normal", mask, name)
-                    categories.setdefault(row["object"], []).append(sample)
-    except (KeyError, TypeError, UnicodeDecodeError, csv.Error):
+                    categories.setdefault(_named(row["object"]), []).append(sample)
+    except (KeyError, TypeError, ValueError, csv.Error):
         raise InputError(
             f"{VISA_SPLIT} is damaged: it should be a table with the columns object, split, label, image and mask. "
             "Take it from the data set again."
@@ -187,26 +187,41 @@ def read_rendered(root):
     """
     categories = {}
     try:
-        with open(root / RENDERED_INDEX, newline="", encoding="utf-8") as file:
+        with open(root / RENDERED_INDEX, newline="", encoding="utf-8-sig") as file:
             for row in csv.DictReader(file):
-                family, stem = row["product"], row["pair"]
+                family, stem = _named(row["product"]), row["pair"]
+                pair = _within(root, stem)
                 name = row.get("name") or RENDERED_NAMES.get(family, spelled(family))
                 categories.setdefault(name, []).extend(
                     Sample(
-                        root / f"{stem}_{state}.jpg",
+                        pair.with_name(f"{pair.name}_{state}.jpg"),
                         state == "damaged",
-                        root / f"{stem}_mask.png" if state == "damaged" else None,
+                        pair.with_name(f"{pair.name}_mask.png") if state == "damaged" else None,
                         f"{stem}_{state}.jpg",
                     )
                     for state in ("intact", "damaged")
                 )
-    except (KeyError, TypeError, UnicodeDecodeError, csv.Error):
+    except (KeyError, TypeError, ValueError, csv.Error):
         raise InputError(
             f"The {RENDERED_INDEX} in {root.name!r} is not one of rendered pairs: give another folder."
         ) from None
     if not categories:
         raise InputError(f"The {RENDERED_INDEX} in {root.name!r} names no pairs: give another folder.")
     return [Category(name, tuple(samples), root.name, name) for name, samples in sorted(categories.items())]
+
+
+def _named(product):
+    if not product:
+        raise ValueError("a row without a product")
+    return product
+
+
+def _within(root, name):
+    """The path of that name in a folder. Raises TypeError if there is no name, ValueError if it leads out."""
+    path = PurePath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        raise ValueError(f"{name!r:.80} leads out of the folder")
+    return root / path
 
 
 def spelled(name):

@@ -19,11 +19,11 @@ from .images import read_image
 from .progress import Progress
 from .prompt_learning import PromptLearning, diversity_loss, join_words
 from .prompts import clean_product_name, held_back_sentences
-from .recipe import Recipe
+from .recipe import PRESETS, Recipe
 from .seeds import checked_seed
 from .verdict import NEUTRAL, state, verdict
 
-QUICK = Recipe.quick()
+QUICK = PRESETS["quick"]
 BATCH = 7  # images encoded at a time: the 21 of a severity sweep make three full batches
 
 # Share in the score of the map's hottest places, and how much of the map these are; the rest is the image vector's. On

@@ -16,7 +16,7 @@ MAX_SCANNED = 1_280_000_000  # pixels times scans, some 2 seconds of work: 20 sc
 MAX_METADATA = 16 * 2**20  # bytes of a file beside its pixels
 MAX_PARTS = 100_000  # segments of a JPEG, chunks of a PNG
 MAX_COMMENT = 2**20  # bytes before the first frame of a GIF: Pillow joins comments piece by piece
-MAX_RLE = 8_000_000  # pixels, and bytes, of a BMP in run-length code: unpacked in Python
+MAX_RLE = 4_000_000  # pixels, and bytes, of a BMP in run-length code, which Pillow unpacks in Python
 SPARE_CLAIMS = 2**20  # bytes that the tags of a file may claim beyond its length, as damaged ones do
 MAX_VALUES = 2**18  # values of a TIFF tag, such as the places of its strips; each becomes a Python object
 

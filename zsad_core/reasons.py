@@ -136,18 +136,18 @@ class Explainer:
         return Reading(
             probability=detector.classifier.probability(vector).item(),
             sentences=tuple(_nearest(texts, vectors @ vector) for texts, vectors in zip(sentences, sentence_vectors)),
-            prompts=tuple(self._nearest_prompt(detector, kinds, vector) for kinds in (slice(1), slice(1, None))),
+            prompts=tuple(self._nearest_prompt(detector, states, vector) for states in (slice(1), slice(1, None))),
         )
 
-    def _nearest_prompt(self, detector, kinds: slice, vector: torch.Tensor) -> NearestPrompt:
-        """Of the prompts of these kinds: the first is normal, the others are abnormal, one an adjective."""
-        cosines = detector.text_vectors[kinds] @ vector  # (kinds, K)
-        kind, number = divmod(int(cosines.argmax()), cosines.shape[1])
-        semantic = semantic_words(detector.product, detector.recipe.adjectives)[kinds]
+    def _nearest_prompt(self, detector, states: slice, vector: torch.Tensor) -> NearestPrompt:
+        """Of the prompts of these states: the first is normal, the others are abnormal, one an adjective."""
+        cosines = detector.text_vectors[states] @ vector  # (states, K)
+        state, number = divmod(int(cosines.argmax()), cosines.shape[1])
+        semantic = semantic_words(detector.product, detector.recipe.adjectives)[states]
         return NearestPrompt(
             number=number,
-            semantic=semantic[kind],
-            cosine=cosines[kind, number].item(),
+            semantic=semantic[state],
+            cosine=cosines[state, number].item(),
             diversity=self.nearest_words(detector.diversity_words[number]),
             distribution=self.nearest_words(detector.distribution_words[number % len(detector.distribution_words)]),
         )

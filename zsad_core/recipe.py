@@ -96,3 +96,6 @@ class Recipe:
 
 
 _DEFAULTS = {value.name: value.default for value in fields(Recipe)}
+
+# By the name that the page and the command lines give them.
+PRESETS = {"quick": Recipe.quick(), "standard": Recipe.standard(), "poster-scale": Recipe.poster_scale()}

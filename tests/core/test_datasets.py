@@ -6,6 +6,7 @@ from benchmark_data import SIDE, draw, draw_mask, mvtec
 
 from zsad_core.datasets import read_dataset, spelled
 from zsad_core.errors import InputError
+from zsad_core.images import read_image
 
 WHERE = (5, 15, 10, 20)
 
@@ -86,3 +87,44 @@ def test_a_mask_that_cannot_be_read_is_an_input_error(tmp_path):
     nut.samples[5].mask_path.unlink()
     assert read_dataset(tmp_path)[1].samples[5].mask((SIDE, SIDE)) is None
     assert isinstance(nut.samples[0].mask((3, 4)), np.ndarray)
+
+
+def rendered(root, *rows):
+    root.mkdir(exist_ok=True)
+    (root / "index.csv").write_text("pair,product,name\n" + "\n".join(rows), encoding="utf-8-sig")
+    return root
+
+
+def test_rendered_pairs_are_read_and_missing_files_are_named_when_read(tmp_path):
+    (category,) = read_dataset(rendered(tmp_path / "renders", "00001,lobed_nut,", "deep/00002,lobed_nut,"))
+    assert category.product == "metal nut" and [sample.damaged for sample in category.samples] == [False, True] * 2
+    assert category.samples[3].path.relative_to(tmp_path).as_posix() == "renders/deep/00002_damaged.jpg"
+    with pytest.raises(InputError, match="'00001_intact.jpg'"):
+        read_image(category.samples[0].path)
+    with pytest.raises(InputError, match="'00001_mask.png'"):
+        category.samples[1].mask((SIDE, SIDE))
+
+
+@pytest.mark.parametrize(
+    "row", ["../secret,lobed_nut,", "/etc/passwd,lobed_nut,", "a/../../b,lobed_nut,", ",lobed_nut,", "00001,,", "00001"]
+)
+def test_an_index_of_renders_leads_nowhere_else(tmp_path, row):
+    with pytest.raises(InputError, match="not one of rendered pairs"):
+        read_dataset(rendered(tmp_path / "renders", "00000,lobed_nut,", row))
+
+
+@pytest.mark.parametrize("image, mask", [("../1.png", ""), ("/etc/passwd", ""), ("1.png", "../../mask.png")])
+def test_a_split_of_visa_leads_nowhere_else(tmp_path, image, mask):
+    (tmp_path / "split_csv").mkdir()
+    (tmp_path / "split_csv/1cls.csv").write_text(f"object,split,label,image,mask\ncandle,test,normal,{image},{mask}\n")
+    with pytest.raises(InputError, match="is damaged"):
+        read_dataset(tmp_path)
+
+
+def test_other_spellings_of_good_are_normal(tmp_path):
+    for folder in ("good", "ok", "Good Parts", "scratch"):
+        draw(tmp_path / "nuts/test" / folder / "000.png", 90)
+    (nuts,) = read_dataset(tmp_path)
+    assert {sample.name: sample.damaged for sample in nuts.samples} == {
+        "good/000.png": False, "ok/000.png": False, "Good Parts/000.png": False, "scratch/000.png": True,
+    }  # fmt: skip
