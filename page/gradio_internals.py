@@ -10,7 +10,7 @@ import datetime
 import errno
 import logging
 import os
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +30,8 @@ from page.turns import Turns
 from zsad_core.archives import MAX_IMAGES
 
 MAX_FILES = 2 * MAX_IMAGES + 2  # that one call may name: /batch takes two lists and a detector
-REFUSALS = 1000  # sentences kept for those who have not fetched theirs yet
+MAILBOXES = 2000  # sessions that messages are kept for
+UNREAD, UNREAD_REFUSALS = 3000, 100  # messages in a mailbox
 DISK_FULL = "The server’s disk is full, so nothing can be written: try again later, or tell who runs this page."
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Page(gr.Blocks):
     def queue(self, **options):
         super().queue(**options)
         self._queue.__class__ = FairQueue
-        self._queue.refused = deque()
+        self._queue.pending_messages_per_session = {}
         self._queue.sleep_when_free = 0.01  # seconds; one that waits for its visitor's own job is asked each time
         return self
 
@@ -113,6 +114,7 @@ class FairQueue(Queue):
         fn = self.blocks.fns.get(body.fn_index)
         if fn is None:
             return False, "There is no endpoint of that number.", "error"
+        self._clear_mailboxes()
         job = Job(visitor_of(request, body.session_hash), _kind(fn))
         sentence = refusal(job, map(_job, self._all_events()))
         if sentence is None:
@@ -120,24 +122,28 @@ class FairQueue(Queue):
                 self.blocks.state_holder.seen(body.session_hash, job.visitor.address)
             return await super().push(body, request, username)
         refused = Event(body.session_hash, fn, request, username)
-        self._keep_for(refused)
+        mailbox = self.pending_messages_per_session.setdefault(refused.session_hash, asyncio.Queue())
+        if mailbox.qsize() > UNREAD_REFUSALS:
+            return False, sentence, "queue_full"
+        self.pending_event_ids_session.setdefault(refused.session_hash, set()).add(refused._id)
         error = {"error": sentence, "title": "Error", "visible": True, "duration": 10}
         self.send_message(refused, ProcessCompletedMessage(output=error, title="Error", success=False))
         return True, refused._id, "success"
 
-    def _keep_for(self, refused: Event) -> None:
-        """A place for the sentence until it is fetched; those that nobody fetches go in the end."""
-        session = refused.session_hash
-        if session not in self.pending_messages_per_session:
-            self.pending_messages_per_session[session] = asyncio.Queue()
-        self.pending_event_ids_session.setdefault(session, set()).add(refused._id)
-        self.refused.append(refused)
-        while len(self.refused) > REFUSALS:
-            oldest = self.refused.popleft()
-            pending = self.pending_event_ids_session.get(oldest.session_hash, set())
-            pending.discard(oldest._id)
-            if not pending:
-                self.pending_event_ids_session.pop(oldest.session_hash, None)
+    def send_message(self, event, event_message):
+        super().send_message(event, event_message)
+        if event.alive and self.pending_messages_per_session[event.session_hash].qsize() > UNREAD:
+            event.alive = False  # nobody reads what it says: it ends at its next step
+
+    def _clear_mailboxes(self) -> None:
+        """Drops the oldest mailboxes that nobody is there for, where there are too many; gradio drops anybody's."""
+        if len(self.pending_messages_per_session) < MAILBOXES:
+            return
+        there = self.blocks.state_holder.open_tabs | {event.session_hash for event in self._all_events()}
+        left = [session for session in self.pending_messages_per_session if session not in there]
+        for session in left[: max(1, len(left) // 2)]:
+            del self.pending_messages_per_session[session]
+            self.pending_event_ids_session.pop(session, None)
 
     def get_events(self):
         running = [_job(event) for event in self._running()]

@@ -10,25 +10,28 @@ from contextlib import contextmanager
 from page.admission import Visitor
 
 AT_MOST = 8  # at once, however many cores there are: each needs its own memory
+LATELY = 5  # seconds; an address that had a turn since then is still there
 SLICE = 0.1  # seconds by which one may be ahead before another gets the turn
 
 
 class Turns:
     """Gives turns at computing. Whoever has computed least goes first: by address, and within it by visitor.
 
-    One more computes than there are cores, and an address has at most as many turns as there are cores: another one
-    always finds a turn. Times are kept only for those who compute or wait; a newcomer starts level with them.
+    One more may compute than there are cores, and an address alone has as many turns as there are cores: a newcomer
+    always finds one. From then on the addresses divide the cores. Times are kept only for those who compute or wait; a
+    newcomer starts level with them.
     """
 
     def __init__(self, cores: int | None = None):
         """`cores` that work at once; those of the machine if not given."""
-        self._of_address = cores or _cores()
-        self._free = self._of_address + 1
+        self._cores = cores or _cores()
+        self._free = self._cores + 1
         self._lock = threading.Lock()
         self._waiting: list[_Turn] = []
         self._held: Counter[str] = Counter()  # turns by address
         self._present: Counter[object] = Counter()  # who computes or waits, by address and by visitor
         self._seconds: dict[object, float] = {}  # computed
+        self._seen: dict[str, float] = {}  # when each address last had a turn, if lately
 
     @contextmanager
     def take(self, visitor: Visitor) -> Iterator["_Turn"]:
@@ -63,7 +66,8 @@ class Turns:
     def _hand_out(self) -> None:
         """Gives what is free to those who wait; under the lock."""
         while self._free:
-            able = [turn for turn in self._waiting if self._held[turn.visitor.address] < self._of_address]
+            most = self._of_an_address()
+            able = [turn for turn in self._waiting if self._held[turn.visitor.address] < most]
             if not able:
                 return
             turn = min(able, key=self._spent)
@@ -72,6 +76,13 @@ class Turns:
             self._held[turn.visitor.address] += 1
             turn.since = time.monotonic()
             turn.given.set()
+
+    def _of_an_address(self) -> int:
+        """Turns that an address may have at once."""
+        lately = time.monotonic() - LATELY
+        self._seen = {address: seen for address, seen in self._seen.items() if seen > lately}
+        addresses = self._seen.keys() | {key for key in self._present if isinstance(key, str)}
+        return max(1, self._cores // max(1, len(addresses)))
 
     def _give_back(self, turn: "_Turn") -> None:
         self._count(turn)
@@ -84,7 +95,7 @@ class Turns:
         now = time.monotonic()
         for key in turn.keys:
             self._seconds[key] += now - turn.since
-        turn.since = now
+        turn.since = self._seen[turn.visitor.address] = now
 
     def _spent(self, turn: "_Turn") -> tuple[float, ...]:
         return tuple(self._seconds[key] for key in turn.keys)
@@ -92,7 +103,9 @@ class Turns:
     def _pass_on(self, turn: "_Turn") -> None:
         with self._lock:
             self._count(turn)
-            if not any(_is_behind(other, turn, self._seconds) for other in self._waiting):
+            self._hand_out()  # an address may have left meanwhile, and its turns with it
+            too_many = self._held[turn.visitor.address] > self._of_an_address()
+            if not too_many and not any(_is_behind(other, turn, self._seconds) for other in self._waiting):
                 return
             self._give_back(turn)
         self._wait(turn)

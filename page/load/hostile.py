@@ -1,6 +1,7 @@
 """A hostile visitor: sends what no page of ours sends, hangs up, and expects a sentence for everything."""
 
 import io
+import json
 import re
 import socket
 import struct
@@ -15,7 +16,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-LARGEST = {"product": "chain", "prompts": 256, "words": 8, "steps": 1000}  # that a recipe allows
+LARGEST = {"product": "chain", "prompts": 24, "words": 8, "steps": 1000}  # that the page allows
 LIMIT = 120  # seconds for an answer, after which something is broken
 UPLOADED = {"_type": "gradio.FileData"}
 PROGRAM = re.compile(r"Traceback|\.py\b|show_error|Errno|Exception|went wrong|\n")
@@ -66,6 +67,7 @@ def rubbish(folder: Path) -> Iterator[tuple[str, str, dict]]:
         "steps below zero": {"steps": -1},
         "steps without end": {"steps": 1e9},
         "prompts as a list": {"prompts": [4]},
+        "the work of hours": {"prompts": 256, "steps": 1000, "adjectives": "a, b, c, d, e, f, g, h"},
         "another preset": {"preset": "gigantic"},
         "too long an adjective": {"adjectives": "x" * 1000},
         "a seed that is no number": {"seed": "nan"},
@@ -109,6 +111,7 @@ def attack(address: str) -> list[tuple[str, str]]:
         answer = read_on_the_server(address, path)
         if not is_sentence(answer):
             faults.append((f"{path} on the server", answer))
+    faults += [(what, answer) for what, answer in raw_requests(address) if not is_sentence(answer)]
     unfinished_request(address)
     leave_while_training(address)
     return faults
@@ -118,8 +121,46 @@ def read_on_the_server(address: str, path: str) -> str:
     """Asks for the score of a file that was not uploaded; gives what the page says."""
     data = [{"path": path, "meta": UPLOADED}, "chain", None, 0, 0, 0, 0, 0]
     with httpx.Client(base_url=f"{address}gradio_api/", timeout=LIMIT) as client:
-        call = client.post("call/inspect", json={"data": data}).json()["event_id"]
-        answer = client.get(f"call/inspect/{call}").text
+        return _answer_to(client, "inspect", data)
+
+
+def raw_requests(address: str) -> Iterator[tuple[str, str]]:
+    """Requests that no client of gradio sends: what each one is, and the page's answer."""
+    with httpx.Client(base_url=f"{address}gradio_api/", timeout=LIMIT) as client:
+        for way in ("run/inspect", "api/inspect", "run/train", "api/sweep/", "run/batch"):
+            yield f"{way} around the queue", client.post(way, json={"data": []}).text.removesuffix('"}')
+        for way in ("stream/1", "process_recording", "component_server", "deep_link?session_hash=1"):
+            yield way, client.request("GET" if "?" in way else "POST", way).text
+        one = {"path": "none.png", "meta": UPLOADED}
+        yield "12,000 references", _answer_to(client, "batch", [[one] * 12_000, "chain", None, None])
+        yield "20 MB in a call", client.post("call/train", content=bytes(20 << 20)).text
+        join = {"data": [], "fn_index": 10_000, "session_hash": "1"}
+        yield "an endpoint that is not there", client.post("queue/join", json=join).text.removesuffix('"}')
+
+
+def fill(address: str, session: str, count: int) -> list[str]:
+    """Asks for so many trainings as one visitor, and hangs up; gives the answers to those that were refused."""
+    refused: list[str] = []
+    with httpx.Client(base_url=f"{address}gradio_api/", timeout=LIMIT) as client:
+        train = next(one["id"] for one in client.get("../config").json()["dependencies"] if one["api_name"] == "train")
+        values = [LARGEST["product"], "quick", "damaged", LARGEST["prompts"], 1, LARGEST["steps"], 0]
+        body = {"data": values, "fn_index": train, "session_hash": session}
+        left = {client.post("queue/join", json=body).json()["event_id"] for _ in range(count)}
+        with client.stream("GET", "queue/data", params={"session_hash": session}) as answers:
+            for line in answers.iter_lines():
+                told = json.loads(line.removeprefix("data: ") or "{}")
+                if told.get("msg") == "process_completed":
+                    refused.append(told["output"]["error"])
+                left.discard(told.get("event_id") if told.get("msg") in ("process_completed", "estimation") else None)
+                if not left:
+                    return refused
+    return refused
+
+
+def _answer_to(client: httpx.Client, endpoint: str, data: list) -> str:
+    """The error that a call of an endpoint is answered with, or else all of the answer."""
+    call = client.post(f"call/{endpoint}", json={"data": data}).json()["event_id"]
+    answer = client.get(f"call/{endpoint}/{call}").text
     found = re.search(r'event: error\ndata: .*?"error": "(.*?)(?<!\\)"', answer)
     return found.group(1).encode().decode("unicode_escape") if found else answer
 

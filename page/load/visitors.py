@@ -1,8 +1,9 @@
 """`python -m page.load.visitors`: many visitors of one page, one of them hostile, as Markdown.
 
-Starts `python app.py` on loopback and visits it through `gradio_client`. Three things are measured: how much longer a
-visitor waits while two others are at work; whether eight at once get what each would get alone, while one of them
-sends rubbish and hangs up; and whether the memory of the page stays flat while visitors come and go.
+Starts `python app.py` on loopback and visits it through `gradio_client`. Four things are measured: how much longer a
+visitor waits while two others are at work; how much longer beside a greedy one than beside an honest one; whether
+eight at once get what each would get alone, while one of them sends rubbish and hangs up; and whether the memory of the
+page stays flat while visitors come and go.
 """
 
 import argparse
@@ -25,15 +26,17 @@ import numpy as np
 from gradio_client import Client, handle_file
 from PIL import Image
 
+from page.load.greedy import greedy
 from page.load.hostile import attack
 from page.load.server import Server, running_app
 from zsad_core.command_line import command_line
 from zsad_core.errors import InputError
 
-PARTS = ("fairness", "load", "memory")
+PARTS = ("fairness", "greedy", "load", "memory")
 PRODUCTS = ("hex nut", "bottle", "leather", "cookie", "capsule", "gear", "cable", "tile", "chain", "zipper", "spoon")
 LONG = {"preset": "poster-scale"}  # what the others train meanwhile: the longest preset
 AIM = 3  # times what a visitor would wait alone, with three active
+GREED = 2  # seconds that the greedy one has beforehand
 STAY = 5  # trainings of one visitor, where memory is measured
 LEAVING = {"GRADIO_HEARTBEAT_INTERVAL": "1"}  # seconds; a client of Python leaves at a beat, a browser at once
 
@@ -133,6 +136,38 @@ def fairness(address: str, turns: int) -> list[str]:
                     f"| one {doing}, two {what} | {median(alone):.2f} s | {median(waits):.1f}x | {max(waits):.1f}x |"
                 )
     return lines
+
+
+def beside_greedy(server: Server, turns: int) -> Iterator[str]:
+    """A Markdown table: how much longer a visitor waits beside a greedy one, from another address, than beside one who
+    trains. The greedy one comes last: what is asked for goes on when nobody is there any more.
+    """
+    yield f"| aim: at most {AIM}x of beside an honest one | beside an honest one | beside a greedy one | wait |"
+    yield "|---" * 4 + "|"
+    with tempfile.TemporaryDirectory() as place, ExitStack() as leaving:
+        folder = Path(place)
+        visitor = Visitor(server.address, folder)
+        leaving.callback(visitor.close)
+        actions = {
+            "trains (quick)": lambda turn: visitor.train(PRODUCTS[1], seed=turn),
+            "inspects": lambda turn: visitor.inspect(picture(turn, 1)),
+        }
+
+        def waits() -> dict[str, float]:
+            return {doing: median(seconds(functools.partial(action, turn)) for turn in range(turns))
+                    for doing, action in actions.items()}  # fmt: skip
+
+        waits()  # fills caches, unmeasured
+        with others(server.address, folder, Visitor.train_until, count=1):
+            honest = waits()
+        with greedy(server.address, "198.51.100.1") as answers:
+            time.sleep(GREED)
+            greedily = waits()
+    for doing, wait in honest.items():
+        yield f"| one {doing} | {wait:.2f} s | {greedily[doing]:.2f} s | {greedily[doing] / wait:.1f}x |"
+    asked = ", ".join(f"/{way} {status} {count:,} times" for (way, status), count in sorted(answers.items()))
+    yield ""
+    yield f"The greedy one was answered on {asked}; peak memory {server.memory('VmHWM') / 1e9:.2f} GB"
 
 
 @dataclass(frozen=True)
@@ -284,6 +319,8 @@ def report(parts: Sequence[str], options) -> Iterator[str]:
             yield ""
             if part == "fairness":
                 yield from fairness(server.address, options.turns)
+            elif part == "greedy":
+                yield from beside_greedy(server, options.turns)
             elif part == "load":
                 measured = load(server.address, options.visitors, options.trainings, options.inspections)
                 yield from load_lines(measured)
@@ -297,7 +334,7 @@ def main(arguments=None) -> int:
     """Runs the command line; returns the exit code."""
     parser = argparse.ArgumentParser("python -m page.load.visitors", description=__doc__.split("\n\n")[1])
     parser.add_argument("--parts", default=",".join(PARTS), help="what is measured, with commas between")
-    parser.add_argument("--turns", type=int, default=5, help="of fairness: alone and not alone")
+    parser.add_argument("--turns", type=int, default=5, help="of fairness and greed: what is compared, in turn")
     parser.add_argument("--visitors", type=int, default=8, help="of the load: at once, one of them hostile")
     parser.add_argument("--trainings", type=int, default=3, help="of the load: of each honest visitor")
     parser.add_argument("--inspections", type=int, default=8, help="of the load: after each training")
@@ -310,7 +347,7 @@ def main(arguments=None) -> int:
     try:
         if unknown := set(parts) - set(PARTS):
             raise InputError(f"There is no part {min(unknown)!r:.40}: choose from {', '.join(PARTS)}.")
-        if "memory" in parts and sys.platform != "linux":
+        if {"greedy", "memory"} & set(parts) and sys.platform != "linux":
             raise InputError("Memory is read from /proc, which Linux alone has: give --parts fairness,load.")
         lines = []
         for line in report(parts, options):
