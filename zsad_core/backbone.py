@@ -93,6 +93,7 @@ class Backbone:
             nothing = torch.zeros(1, 0, self.word_width, device=self.device)
             self.dim = self.text_vectors_from_words(nothing).shape[1]
 
+    @torch.inference_mode(False)
     def on(self, device: str | torch.device) -> "Backbone":
         """A copy of this backbone on another device."""
         other = copy.deepcopy(self)
@@ -282,6 +283,7 @@ class Backbone:
             )
 
 
+@torch.inference_mode(False)  # or nothing could be trained on it afterwards
 def load_backbone(
     name: str = "auto",
     device: str | torch.device | None = None,
@@ -324,6 +326,7 @@ def load_backbone(
     return backbone
 
 
+@torch.inference_mode(False)  # or nothing could be trained on it afterwards
 def random_backbone(architecture: str | dict, seed: int = 0) -> Backbone:
     """A randomly initialised backbone, for tests and for measurements of speed: never for scoring.
 

@@ -98,11 +98,15 @@ class VisionTransformerTower(nn.Module):
             vectors and cover, as `window_vectors`.
         """
         visual, blocks = self.visual, self.visual.transformer.resblocks
-        corners = _corners(self.grid, size)
-        cover = torch.zeros(len(corners), *self.grid, dtype=torch.bool)
-        for index, (row, column) in enumerate(corners):
-            cover[index, row : row + size, column : column + size] = True
-        patches = cover.flatten(1).nonzero()[:, 1].view(-1, size * size)  # (W, size^2)
+        near = range(size)
+        patches = torch.tensor(
+            [
+                [(row + down) * self.grid[1] + column + right for down in near for right in near]
+                for row, column in _corners(self.grid, size)
+            ]
+        )  # (W, size^2)
+        cover = torch.zeros(len(patches), self.grid[0] * self.grid[1], dtype=torch.bool)
+        cover = cover.scatter_(1, patches, True).unflatten(1, self.grid)
         rows = F.pad(patches + 1, (1, 0)).to(pixels.device)  # (W, 1 + size^2): the class token first
         tokens = entering_tokens(visual, pixels)[:, rows].flatten(0, 1)  # (N * W, 1 + size^2, w)
         for block in blocks[:-1]:

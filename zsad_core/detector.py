@@ -312,6 +312,7 @@ class Training:
         InputError: a name, recipe or seed that cannot be used (at once), or a training that broke down (on the way).
     """
 
+    @torch.inference_mode(False)  # what is made in that mode cannot be learned
     def __init__(self, backbone, product: str, recipe: Recipe = QUICK, seed: int = 0):
         self.backbone, self.recipe = backbone, recipe
         self.product, self.seed = clean_product_name(product), checked_seed(seed)
@@ -339,6 +340,7 @@ class Training:
             raise InputError("The training has not ended: iterate over it to its end (stop() makes that soon) first.")
         return self._detector
 
+    @torch.inference_mode(False)  # around each step, not around what the caller does in between
     def _run(self) -> Iterator[Progress]:
         learning, recipe, backbone = self._learning, self.recipe, self.backbone
         started = time.perf_counter()

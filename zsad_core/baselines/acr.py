@@ -1,8 +1,6 @@
 """ACR: a small network meta-trained on other products, whose batch normalisation makes a batch its own reference."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +11,7 @@ from ..errors import InputError
 from ..prompts import clean_product_name
 from . import auxiliary
 from .method import ImageBatch, Method, inspections
+from .owned_cache import OwnedCache
 from .smoothing import smoothed
 
 OUTPUT = 32  # width of the representation
@@ -23,6 +22,7 @@ LEARNING_RATE = 3e-4
 SIDE, SIGMA = 224, 4.0  # pixels of the map that is smoothed, and of the Gaussian
 LEAST = 8  # images; fewer are no batch that normal ones could be told from
 PLACES_AT_ONCE = 64  # of the grid; the activations of all would take too much memory
+_TRAINED = OwnedCache(limit=64)  # networks of some 50,000 weights
 
 
 class CentredNetwork(nn.Module):
@@ -97,15 +97,15 @@ class Acr(Method):
         reason = self.missing()
         if reason:
             raise InputError(reason)
-        folder = Path(self.resources.auxiliary)
-        left_out = auxiliary.encoded(self.backbone, folder).left_out(product)
-        return _meta_trained(self.backbone, folder, left_out, seed)
+        images = auxiliary.encoded(self.backbone, self.resources.auxiliary)
+        left_out = images.left_out(product)
+        return _TRAINED.get(images, (left_out, seed), lambda: _meta_trained(images, left_out, seed))
 
 
-@lru_cache(maxsize=64)  # of some 50,000 weights each
-def _meta_trained(backbone, folder: Path, left_out: str | None, seed: int) -> FittedNetwork:
+@torch.inference_mode(False)
+def _meta_trained(images: auxiliary.Auxiliary, left_out: str | None, seed: int) -> FittedNetwork:
     """A network trained to bring the normal vectors of every task to the centre and the others away from it."""
-    images, generator = auxiliary.encoded(backbone, folder), torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     tasks = Tasks(images, left_out, generator)
     network = CentredNetwork(images.dense.shape[-1], generator)
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)

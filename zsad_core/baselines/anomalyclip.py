@@ -1,8 +1,6 @@
 """AnomalyCLIP: two object-agnostic prompts, learned on labelled images of other products, or a published checkpoint."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +10,7 @@ from ..errors import InputError
 from ..prompts import clean_product_name
 from . import anomalyclip_checkpoint, auxiliary
 from .method import Fitted, ImageBatch, Method, inspections, state_probability
+from .owned_cache import OwnedCache
 from .smoothing import smoothed
 
 SCALE = 1 / 0.07  # inverse of the published temperature
@@ -24,6 +23,7 @@ MASK_WEIGHT = 4  # of the losses on the map against the one on the image
 FOCUS = 2  # exponent of the focal loss
 SIDE, SIGMA = 259, 2.0  # the paper's Gaussian of 4 pixels on 518, at half the size: a patch is larger than either
 PIXEL = 1 / 518**2  # share of one pixel, which the dice loss adds so as not to divide by zero
+_LEARNED = OwnedCache(limit=64)  # pairs of text vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +64,15 @@ class AnomalyClip(Method):
             raise InputError(reason)
         if self.resources.anomalyclip is not None:
             return anomalyclip_checkpoint.FittedCheckpoint(self.backbone, self.resources.anomalyclip)
-        folder = Path(self.resources.auxiliary)
-        left_out = auxiliary.encoded(self.backbone, folder).left_out(product)
-        return FittedObjectPrompts(_learned(self.backbone, folder, left_out, seed))
+        images = auxiliary.encoded(self.backbone, self.resources.auxiliary)
+        left_out = images.left_out(product)
+        states = _LEARNED.get(images, (left_out, seed), lambda: _learned(self.backbone, images, left_out, seed))
+        return FittedObjectPrompts(states)
 
 
-@lru_cache(maxsize=64)  # of two text vectors each
-def _learned(backbone, folder: Path, left_out: str | None, seed: int) -> torch.Tensor:
+@torch.inference_mode(False)
+def _learned(backbone, images: auxiliary.Auxiliary, left_out: str | None, seed: int) -> torch.Tensor:
     """Text vectors (2, d) of the two prompts, learned on all images but those of the product that is left out."""
-    images = auxiliary.encoded(backbone, folder)
     device, generator = backbone.device, torch.Generator().manual_seed(seed)
     others = torch.tensor(images.others(left_out))
     ends = [backbone.word_vectors(text).detach() for text in OBJECTS]

@@ -5,7 +5,6 @@ A folder in any layout that `zsad_core.datasets` reads, that of rendered pairs a
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -16,10 +15,12 @@ import torch.nn.functional as F
 from ..datasets import read_dataset
 from ..errors import InputError
 from ..images import read_image
+from .owned_cache import OwnedCache, contents
 
 MOST_IMAGES = 1200
 MOST_BYTES = 512 * 2**20  # of dense vectors, which are kept in half precision
 ENCODED_AT_ONCE = 8  # images
+_ENCODED = OwnedCache(limit=1)  # folder of each backbone, as large as MOST_BYTES
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,20 +80,27 @@ def missing(folder: Path | None, title: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=1)  # of the size of MOST_BYTES, so only the last one is kept
 def encoded(backbone, folder: Path) -> Auxiliary:
     """The auxiliary images of a folder as `backbone` sees them, evenly spread over it if there are too many.
+
+    Encoded once, and again when the folder holds something else.
 
     Raises:
         InputError: no such images, or one that cannot be read.
     """
+    folder = Path(folder)
+    return _ENCODED.get(backbone, contents(folder), lambda: _encoded(backbone, folder))
+
+
+@torch.inference_mode(False)  # they are learned on
+def _encoded(backbone, folder: Path) -> Auxiliary:
     rows, columns = backbone.grid
     most = min(MOST_IMAGES, MOST_BYTES // (2 * rows * columns * backbone.dim))
     products, damaged = [], []
     image = torch.empty(most, backbone.dim)
     dense = torch.empty(most, rows, columns, backbone.dim, dtype=torch.float16)
     share = torch.empty(most, rows, columns)
-    found = _labelled(Path(folder), most)
+    found = _labelled(folder, most)
     while batch := list(islice(found, ENCODED_AT_ONCE)):
         here = slice(len(products), len(products) + len(batch))
         names, images, masks = zip(*batch)

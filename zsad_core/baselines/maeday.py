@@ -2,7 +2,6 @@
 
 import importlib.util
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..detector import Inspection
 from ..errors import InputError
 from ..prompts import clean_product_name
 from .method import ImageBatch, Method, inspections
+from .owned_cache import OwnedCache, contents
 from .smoothing import smoothed
 
 MASKS = 32  # drawn once, the same for every image
@@ -22,6 +22,7 @@ HIDDEN = 0.75  # share of the patches
 SIGMA = 1.4  # pixels, of the Gaussian over the errors
 AT_ONCE = 8  # masks
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels, as the auto-encoders were trained
+_MODELS = OwnedCache(limit=1)  # auto-encoder of each backbone, on its device
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +89,12 @@ class Maeday(Method):
         reason = self.missing()
         if reason:
             raise InputError(reason)
-        model = _auto_encoder(Path(self.resources.maeday)).to(self.backbone.device)
+        folder, device = Path(self.resources.maeday), self.backbone.device
+        model = _MODELS.get(self.backbone, contents(folder), lambda: _auto_encoder(folder).to(device))
         patches = (model.config.image_size // model.config.patch_size) ** 2
         return FittedAutoEncoder(model, torch.rand(MASKS, patches, generator=torch.Generator().manual_seed(seed)))
 
 
-@lru_cache(maxsize=1)
 def _auto_encoder(folder: Path):
     """The ViTMAEForPreTraining in a folder, in evaluation mode; weights are read by transformers, never unpickled.
 
