@@ -37,7 +37,9 @@ document.addEventListener('drop', (event) => hand_over(event, event.dataTransfer
 
 def style() -> str:
     """The style sheets, with the colour scale of the maps in them."""
-    sheets = "".join(path.read_text() for path in sorted(Path(__file__).parent.glob("*.css"), reverse=True))
+    sheets = "".join(
+        path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.css"), reverse=True)
+    )
     return sheets + f":root {{ --scale: {scale_gradient()}; }}"
 
 

@@ -36,7 +36,7 @@ Inspect. Frames are scored and forgotten: none is kept anywhere.</p>
 <span class="scale"><i></i><span>0 normal</span><span>0.5 neutral</span><span>1 abnormal</span></span>
 </figcaption></figure><p class="pace"></p></div></div>""",
             elem_id="live-view",
-            js_on_load=Path(__file__).with_name("webcam.js").read_text(),
+            js_on_load=Path(__file__).with_name("webcam.js").read_text(encoding="utf-8"),
         )
         live.frame(self.score, [inspect.detector, inspect.own], live, **SCORING)
 
