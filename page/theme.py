@@ -37,7 +37,9 @@ document.addEventListener('drop', (event) => hand_over(event, event.dataTransfer
 
 def style() -> str:
     """The style sheets, with the colours of maps and charts, which are those of the core's pictures."""
-    sheets = "".join(path.read_text() for path in sorted(Path(__file__).parent.glob("*.css"), reverse=True))
+    sheets = "".join(
+        path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.css"), reverse=True)
+    )
     day = "".join(f"--line-{number}: {line.day}; " for number, line in enumerate(LINES))
     night = "".join(f"--line-{number}: {line.night}; " for number, line in enumerate(LINES))
     lines = "".join(f".line-{number} {{ --colour: var(--line-{number}); }}\n" for number in range(len(LINES)))

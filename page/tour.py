@@ -38,4 +38,6 @@ STEPS = (
 def tour_script() -> str:
     """The tour for the page's head."""
     steps = json.dumps([dict(zip(("target", "title", "text"), step, strict=True)) for step in STEPS])
-    return f"<script>{Path(__file__).with_name('tour.js').read_text().replace('STEPS', steps, 1)}</script>"
+    return (
+        f"<script>{Path(__file__).with_name('tour.js').read_text(encoding='utf-8').replace('STEPS', steps, 1)}</script>"
+    )

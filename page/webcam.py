@@ -37,7 +37,7 @@ Inspect. Frames are scored and forgotten: none is kept anywhere.</p>
 {score_scale()}
 </figcaption></figure><p class="pace"></p></div></div>""",
             elem_id="live-view",
-            js_on_load=Path(__file__).with_name("webcam.js").read_text(),
+            js_on_load=Path(__file__).with_name("webcam.js").read_text(encoding="utf-8"),
         )
         live.frame(self.score, inspect.chosen, live, **SCORING)
 

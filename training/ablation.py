@@ -68,7 +68,7 @@ class Features:
     def __init__(self, folder, settings, make, count, teacher, at_once=16):
         folder.mkdir(parents=True, exist_ok=True)
         written = folder / "pairs.json"
-        known = json.loads(written.read_text()) if written.exists() else {}
+        known = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {}
         if known.get("settings") != settings:
             stream, self.pairs, files = iter(make()), [], []
             while len(self.pairs) < count and (batch := [pair for _, pair in zip(range(at_once), stream)]):
@@ -86,7 +86,7 @@ class Features:
                     : last - first
                 ]
             known = {"settings": settings, "pairs": self.pairs}
-            written.write_text(json.dumps(known))
+            written.write_text(json.dumps(known), encoding="utf-8")
         self.pairs = [
             {**pair, "mask": torch.tensor(pair["mask"]), "number": number} for number, pair in enumerate(known["pairs"])
         ]

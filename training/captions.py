@@ -129,7 +129,7 @@ DAMAGE = {
 
 def product_names():
     """About 20,000 English names of things (WordNet lemmas of ImageNet-22k, carried by timm), at most 24 characters."""
-    text = resources.files("timm.data").joinpath("_info/imagenet_synset_to_lemma.txt").read_text()
+    text = resources.files("timm.data").joinpath("_info/imagenet_synset_to_lemma.txt").read_text(encoding="utf-8")
     names = (line.split("\t")[1].split(",")[0].strip().lower() for line in text.splitlines() if "\t" in line)
     return sorted({name for name in names if 2 < len(name) <= 24})
 
@@ -138,9 +138,11 @@ def imagenet_names():
     """Names of the 1,000 ImageNet classes in the order of the classifier's outputs."""
     folder = resources.files("timm.data").joinpath("_info")
     lemmas = dict(
-        line.split("\t") for line in folder.joinpath("imagenet_synset_to_lemma.txt").read_text().splitlines() if line
+        line.split("\t")
+        for line in folder.joinpath("imagenet_synset_to_lemma.txt").read_text(encoding="utf-8").splitlines()
+        if line
     )
-    synsets = folder.joinpath("imagenet_synsets.txt").read_text().split()
+    synsets = folder.joinpath("imagenet_synsets.txt").read_text(encoding="utf-8").split()
     return [lemmas[synset].split(",")[0].strip().lower() for synset in synsets]
 
 

@@ -68,7 +68,7 @@ def sample_products(backbone, folder=SAMPLES):
 
     The peak counts as inside the mask within half a position of the map's grid.
     """
-    entries = json.loads((folder / "index.json").read_text())
+    entries = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     higher, inside, corrupted, missed = [], [], [], []
     for entry in entries:
         paths = [folder / entry["folder"] / f"{state}.jpg" for state in ("intact", "damaged")]

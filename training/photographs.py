@@ -57,7 +57,8 @@ class Photographs:
     def _name(self, path):
         caption = Path(path).with_suffix(".txt")
         if caption.is_file():
-            words = re.split(r"[.!?,;(]", caption.read_text(errors="ignore").strip().splitlines()[0])[0].lower()
+            first = caption.read_text(encoding="utf-8", errors="ignore").strip().splitlines()[0]
+            words = re.split(r"[.!?,;(]", first)[0].lower()
             return re.sub(r"^(a|an|the|this is an?|some) ", "", words).strip()[:40] or "object"
         words = re.sub(r"([a-z])([A-Z])", r"\1 \2", Path(path).name.split(".")[0])
         words = [word for word in re.sub(r"[^a-z]+", " ", words.lower()).split() if word in self.vocabulary]

@@ -80,7 +80,7 @@ class Renders:
         self.rows = []
         for folder in map(Path, folders):
             try:
-                with open(folder / "index.csv", newline="") as file:
+                with open(folder / "index.csv", encoding="utf-8", newline="") as file:
                     rows = [row for row in csv.DictReader(file) if row.get("pair") and row.get("seed")]
             except OSError as error:
                 raise InputError(f"{folder.name!r} is no folder of rendered pairs: it has no index.csv.") from error

@@ -62,7 +62,7 @@ def save(folder, architecture, text_tower, image_tower, log_scale):
     folder.mkdir(parents=True, exist_ok=True)
     write_merges(folder)
     config = {"architecture": asdict(architecture), "log_scale": float(log_scale), "open_clip": open_clip.__version__}
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for name, module in (("trunk", image_tower.trunk), ("head", image_tower.head), ("text", text_tower)):
         state = {key: value.half().contiguous() for key, value in module.state_dict().items()}
         save_file(state, folder / f"{name}.safetensors")
@@ -70,7 +70,7 @@ def save(folder, architecture, text_tower, image_tower, log_scale):
 
 def read_trained(folder):
     """The tensors that training left in a folder of weights, fp32, under the names of `learner.Learner`."""
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     tensors = {"log_scale": torch.tensor(config["log_scale"])}
     for name in ("head", "text"):
         for key, value in load_file(folder / f"{name}.safetensors").items():

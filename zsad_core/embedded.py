@@ -249,7 +249,7 @@ def load(folder: Path = ASSETS) -> tuple[TextTransformer, ImageTower, Tokenizer,
         InputError: a file of the embedded backbone is missing or damaged.
     """
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         architecture = Architecture(**config["architecture"])
         text_tower, image_tower = build_text_tower(architecture), ImageTower(architecture)
         for name, module in (("trunk", image_tower.trunk), ("head", image_tower.head), ("text", text_tower)):

@@ -44,18 +44,24 @@ def run(data, out, methods="seer,weigher", *arguments):
 
 
 def rows(out):
-    with open(out / "results.csv", newline="") as file:
+    with open(out / "results.csv", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def cells(out, method):
     """The row of a method in the first table."""
-    (line, *_) = [line for line in (out / "results.md").read_text().splitlines() if line.startswith(f"| {method} |")]
+    (line, *_) = [
+        line
+        for line in (out / "results.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith(f"| {method} |")
+    ]
     return [cell.strip() for cell in line.strip("|").split("|")[1:]]
 
 
 def heads(out):
-    (line, *_) = [line for line in (out / "results.md").read_text().splitlines() if line.startswith("| method |")]
+    (line, *_) = [
+        line for line in (out / "results.md").read_text(encoding="utf-8").splitlines() if line.startswith("| method |")
+    ]
     return [cell.strip() for cell in line.strip("|").split("|")[1:]]
 
 
@@ -81,7 +87,7 @@ def test_the_table_says_who_is_right(data, out, capsys):
     assert float(seen["pro"]) > 0.99 and seen["images"] == "8"
     assert found["weigher", "bottle", "none"]["pixel_auroc"] == "0.500000"
     printed = capsys.readouterr()
-    assert printed.out.startswith((out / "results.md").read_text()) and "images/s" in printed.out
+    assert printed.out.startswith((out / "results.md").read_text(encoding="utf-8")) and "images/s" in printed.out
     assert "10/10" in printed.err and "left" in printed.err
     assert Image.open(out / "robustness.png").size[0] > 500
 
@@ -94,7 +100,7 @@ def test_mean_and_spread_are_over_seeds(data, out):
 
 def test_the_report_says_how_it_came_about(data, out, tiny_backbone):
     assert run(data, out, "seer", "--corruptions", "none,noise", "--severity", "2") == 0
-    report = (out / "results.md").read_text()
+    report = (out / "results.md").read_text(encoding="utf-8")
     for fact in (tiny_backbone.name, tiny_backbone.fingerprint, "severity 2", "3 seeds, 0 to 2", "zsad_core", "torch"):
         assert fact in report
     assert re.search(r"Begun on \d{4}-\d\d-\d\d", report)
@@ -114,7 +120,9 @@ def test_published_figures_stand_beside_a_whole_test_set(tmp_path, out, monkeypa
     monkeypatch.setitem(work.ALL_METHODS, "clip", STAND_INS["seer"])
     assert run(aebad, out, "clip", "--corruptions", "none") == 0
     assert cells(out, "Seer, published") == ["53.1"]
-    assert "difference |" not in (out / "results.md").read_text()  # another backbone than the literature's
+    assert "difference |" not in (out / "results.md").read_text(
+        encoding="utf-8"
+    )  # another backbone than the literature's
     monkeypatch.setattr(tiny_backbone, "name", "ViT-B-16-plus-240")
     assert run(aebad, tmp_path / "again", "clip", "--corruptions", "none") == 0
     assert cells(tmp_path / "again", "Seer, difference") == ["+46.9"]
@@ -124,7 +132,7 @@ def test_doing_harm_is_told(data, out, monkeypatch):
     monkeypatch.setitem(work.ALL_METHODS, "ours", STAND_INS["weigher"])
     monkeypatch.setitem(work.ALL_METHODS, "winclip", STAND_INS["seer"])
     assert run(data, out, "ours,winclip", "--corruptions", "none") == 0
-    report = (out / "results.md").read_text()
+    report = (out / "results.md").read_text(encoding="utf-8")
     assert "falls under it on: MVTec/bottle, none; MVTec/metal_nut, none" in report
     assert "| MVTec/bottle | 87.5 | 100.0 | -12.5 |" in report
 
@@ -135,7 +143,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_goes_on(data, out):
     (data / "bottle/test/good/010.png").write_bytes((data / "bottle/test/good/002.png").read_bytes()[:200])
     (data / "metal_nut/ground_truth/hole/001_mask.png").write_bytes(b"")
     assert run(data, out, "seer,picky,absent", "--corruptions", "none,noise") == 0
-    report = (out / "results.md").read_text()
+    report = (out / "results.md").read_text(encoding="utf-8")
     assert report.count("MVTec/bottle, good/000.png: '000.png' is not an image") == 1
     assert "MVTec/bottle, good/010.png: '010.png' is damaged" in report
     assert "MVTec/metal_nut, hole/001.png (mask): '001_mask.png' is empty" in report
@@ -174,10 +182,10 @@ def test_an_image_that_visa_names_and_nobody_has_is_named(data, out):
     rows = [f"bottle,test,{'normal' if path.parent.name == 'good' else 'anomaly'},{path.relative_to(data)},"
             for path in sorted(data.glob("bottle/test/*/*"))]  # fmt: skip
     (data / "split_csv").mkdir()
-    (data / "split_csv/1cls.csv").write_text("\n".join(["object,split,label,image,mask", *rows]))
+    (data / "split_csv/1cls.csv").write_text("\n".join(["object,split,label,image,mask", *rows]), encoding="utf-8")
     (data / "bottle/test/hole/003.png").unlink()
     assert run(data, out, "seer", "--corruptions", "none") == 0
-    assert "MVTec/bottle, hole/003.png: There is no file '003.png'" in (out / "results.md").read_text()
+    assert "MVTec/bottle, hole/003.png: There is no file '003.png'" in (out / "results.md").read_text(encoding="utf-8")
     assert cells(out, "Seer") == ["100.0"]
 
 
@@ -187,7 +195,7 @@ def test_a_category_of_a_few_images_is_left_out(tmp_path, out, capsys):
     assert "No category has 4 good and 4 damaged images" in capsys.readouterr().err
     enough = mvtec(tmp_path / "enough", products=("bottle",))
     assert main(["--data", str(few), str(enough), "--methods", "seer", "--corruptions", "none", "--out", str(out)]) == 0
-    assert "few/pill: 2 good and 4 damaged images" in (out / "results.md").read_text()
+    assert "few/pill: 2 good and 4 damaged images" in (out / "results.md").read_text(encoding="utf-8")
     assert {row["dataset"] for row in rows(out)} == {"enough"}
 
 

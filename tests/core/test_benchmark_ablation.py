@@ -66,6 +66,6 @@ def test_the_command_measures_every_part(tiny_backbone, tmp_path, monkeypatch):
     data, out = mvtec(tmp_path / "MVTec", products=("bottle",)), tmp_path / "out"
     command = ["--data", str(data), "--out", str(out), "--ablation", "--seeds", "1", "--corruptions", "none"]
     assert main(command) == 0
-    with open(out / "results.csv", newline="") as file:
+    with open(out / "results.csv", encoding="utf-8", newline="") as file:
         assert [row["method"] for row in csv.DictReader(file)] == ["ours", *ABLATIONS]
-    assert "| without semantic guard |" in (out / "results.md").read_text()
+    assert "| without semantic guard |" in (out / "results.md").read_text(encoding="utf-8")

@@ -64,7 +64,7 @@ def square(product, number, blot):
 def factory(folder, products, pairs=6):
     """Pairs of these products in the layout of the rendered-products factory."""
     folder.mkdir()
-    with open(folder / "index.csv", "w", newline="") as file:
+    with open(folder / "index.csv", "w", encoding="utf-8", newline="") as file:
         index = csv.writer(file)
         index.writerow(["pair", "product", "damage", "seed", "part", "name"])
         for product in products:

@@ -112,7 +112,9 @@ def test_output_that_cannot_be_written_ends_quietly(end):
     """As `| head` does, and `> file` on a full disk; more is printed than a pipe holds."""
     lines = "@command_line\ndef main(arguments):\n    for number in range(100_000):\n        print(number)\n"
     program = f"import sys\nfrom zsad_core.command_line import command_line\n{lines}sys.exit(main())"
-    output = open("/dev/full", "w") if end == "full" and os.path.exists("/dev/full") else subprocess.PIPE
+    output = (
+        open("/dev/full", "w", encoding="utf-8") if end == "full" and os.path.exists("/dev/full") else subprocess.PIPE
+    )
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=output, stderr=subprocess.PIPE)
     if process.stdout:
         process.stdout.readline()

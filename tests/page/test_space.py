@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import huggingface_hub
@@ -36,10 +36,20 @@ def imported(path):
     return names - set(sys.stdlib_module_names) - OURS
 
 
-def test_front_matter_says_all_that_a_space_asks():
-    asked = {"title", "sdk", "sdk_version", "python_version", "app_file", "models", "preload_from_hub"}
-    assert asked | {"short_description", "license"} <= set(FRONT_MATTER)
-    assert FRONT_MATTER["suggested_hardware"] == "cpu-basic"
+def test_front_matter_makes_a_space():
+    """By the rules of a Space's configuration."""
+    assert FRONT_MATTER["sdk"] == "gradio" and (ROOT / FRONT_MATTER["app_file"]).is_file()
+    assert len(FRONT_MATTER["short_description"]) <= 60
+    assert FRONT_MATTER["python_version"] in {"3.10", "3.11", "3.12", "3.13"}
+    colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+    assert {FRONT_MATTER["colorFrom"], FRONT_MATTER["colorTo"]} <= colours
+
+
+def test_requirements_admit_the_gradio_that_the_space_installs():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    (wanted,) = [requirement for requirement in requirements if requirement.name == "gradio"]
+    assert wanted.specifier.contains(FRONT_MATTER["sdk_version"]) and wanted.specifier.contains(version("gradio"))
 
 
 def test_the_preloaded_file_is_what_auto_looks_for(monkeypatch, tmp_path):

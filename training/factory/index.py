@@ -29,11 +29,11 @@ class Index:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.path = self.folder / "index.csv"
         if not self.path.exists():
-            self.path.write_text(",".join(COLUMNS) + "\n")
-        text = self.path.read_text()
+            self.path.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+        text = self.path.read_text(encoding="utf-8")
         if not text.endswith("\n"):  # the run was killed while it wrote a line
             text = text[: text.rfind("\n") + 1]
-            self.path.write_text(text)
+            self.path.write_text(text, encoding="utf-8")
         rows = list(csv.DictReader(io.StringIO(text)))
         if text.splitlines()[0] != ",".join(COLUMNS):
             raise InputError(f"{self.path} is not an index of this factory: give another folder, or remove the file.")
@@ -44,7 +44,7 @@ class Index:
         """Record the pairs of a seed, whose pictures are written."""
         lines = io.StringIO()
         csv.DictWriter(lines, COLUMNS, lineterminator="\n").writerows(rows)
-        with open(self.path, "a") as file:
+        with open(self.path, "a", encoding="utf-8") as file:
             file.write(lines.getvalue())
             file.flush()
             os.fsync(file.fileno())

@@ -84,7 +84,7 @@ def samples(folder, families, size=512, first=0, report=print):
         write_twin(twin, f"{folder / place}/")
         told = {"product": twin.name, "folder": place, "damage": twin.damage.replace("_", " ")}
         entries.append({**told, "seed": seed, "family": family})
-        (folder / "index.json").write_text(json.dumps(entries, indent=1) + "\n")
+        (folder / "index.json").write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
         report(f"{twin.name}: {twin.damage.replace('_', ' ')}", flush=True)
 
 
