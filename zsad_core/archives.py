@@ -226,14 +226,14 @@ def _check_apart(archive: zipfile.ZipFile) -> None:
     """
     end = 0
     for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
-        archive.fp.seek(max(0, info.header_offset))
-        header = archive.fp.read(30)
-        lengths = struct.unpack("<HH", header[26:]) if len(header) == 30 else (0, 0)  # of the name, and what follows it
         if info.header_offset < end:
             raise InputError("Entries of the zip share their bytes, as no program packs them: make the zip again.")
-        end = info.header_offset + 30 + sum(lengths) + info.compress_size
-    if end > archive.start_dir:
-        raise InputError("The zip is damaged: an entry reaches beyond its end. Make or download it again.")
+        end = info.header_offset + 30 + info.compress_size
+        if end <= archive.start_dir:
+            archive.fp.seek(info.header_offset)
+            end += sum(struct.unpack("<HH", archive.fp.read(30)[26:]))  # the name in front of it, and what is added
+        if end > archive.start_dir:
+            raise InputError("The zip is damaged: an entry reaches beyond its end. Make or download it again.")
 
 
 class _Unpacking:

@@ -7,14 +7,14 @@ import threading
 import time
 import unicodedata
 import zipfile
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from .archives import Entry, Skipped
+from .archives import Entry, ImageFiles, Skipped
 from .cores import idle_cores, side_by_side
 from .detector import BATCH, Detector, Inspection
 from .errors import InputError
@@ -134,7 +134,12 @@ class BatchScoring:
         seconds: spent so far.
     """
 
-    def __init__(self, detector: Detector, images: Sized, overlays: str | Path | None = None):
+    def __init__(
+        self,
+        detector: Detector,
+        images: ImageFiles | Sequence[tuple[Entry, np.ndarray | InputError]],
+        overlays: str | Path | None = None,
+    ):
         self.detector, self.images, self.overlays = detector, images, overlays
         self.rows: list[Row] = []
         self.skipped: list[Skipped] = list(getattr(images, "skipped", ()))
@@ -159,13 +164,15 @@ class BatchScoring:
         """Images that are scored together; on a CPU one a core, so that a stop need not wait for more."""
         size = max(1, idle_cores()) if self.detector.backbone.device.type == "cpu" else BATCH
         chunk = []
-        for number, image in enumerate(() if self._stopped.is_set() else self.images, start=1):
+        for image in () if self._stopped.is_set() else self.images:
             if self._stopped.is_set():
                 return
             chunk.append(image)
-            if len(chunk) == size or number == len(self.images):
+            if len(chunk) == size:
                 yield chunk
                 chunk = []
+        if chunk:
+            yield chunk
 
     def _score(self, chunk, archive: zipfile.ZipFile) -> None:
         self.skipped += [Skipped(entry.name, str(found)) for entry, found in chunk if isinstance(found, InputError)]

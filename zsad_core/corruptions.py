@@ -10,7 +10,6 @@ Radii and sigmas are in pixels of the image given, whatever its size. Corrupt fi
 """
 
 import math
-import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .errors import InputError
+from .errors import InputError, quoted
 from .images import read_image
 from .seeds import checked_seed
 
@@ -106,7 +105,7 @@ def corrupt_all(image, severities: dict, seed: int = 0) -> np.ndarray:
 def _check_kind(kind) -> None:
     if not isinstance(kind, str) or kind not in CORRUPTIONS:
         choices = ", ".join(sorted(CORRUPTIONS, key=lambda name: not CORRUPTIONS[name].of_poster))  # the poster's first
-        raise InputError(f"The corruption {reprlib.repr(kind)} is not known: choose one of {choices}.")
+        raise InputError(f"The corruption {quoted(kind)} is not known: choose one of {choices}.")
 
 
 def _checked_severity(kind, severity) -> int:
@@ -117,7 +116,7 @@ def _checked_severity(kind, severity) -> int:
         whole = None
     if whole is None or whole != severity or not 0 <= whole <= MAX_SEVERITY:
         raise InputError(
-            f"The severity {reprlib.repr(severity)} of {kind} is not possible: "
+            f"The severity {quoted(severity)} of {kind} is not possible: "
             f"give a whole number from 0 (no change) to {MAX_SEVERITY}."
         )
     return whole

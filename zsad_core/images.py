@@ -99,7 +99,7 @@ def pixel_count(source: str | Path | bytes) -> int:
         header = _header(source, "The image")
     else:
         name = repr(Path(source).name[-80:])
-        with FILES.take(2 * _size_of(source, name)):  # some decoders copy the file
+        with FILES.take(_size_of(source, name)):
             header = _header(_read_path(source, name), name)
     return header.width * header.height
 
@@ -240,9 +240,10 @@ _ON_ITS_SIDE = (5, 6, 7, 8)
 
 def _orientation(image: Image.Image, name: str) -> int | None:
     try:
-        # Some programs write the EXIF of a PNG as a text of hexadecimal digits; three lines stand before them.
-        text = "".join(image.info.get("Raw profile type exif", "").split("\n")[3:])
-        check_tags(image.info.get("exif", bytes.fromhex(text)).removeprefix(b"Exif\0\0"), name)
+        exif = image.info.get("exif")
+        if exif is None:  # some programs write it as a text of hexadecimal digits, below three lines
+            exif = bytes.fromhex("".join(image.info.get("Raw profile type exif", "").split("\n")[3:]))
+        check_tags(exif.removeprefix(b"Exif\0\0"), name)
         return image.getexif().get(ExifTags.Base.Orientation)
     except InputError:
         raise

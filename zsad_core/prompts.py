@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 
-from .errors import InputError
+from .errors import InputError, quoted
 
 MAX_NAME_LENGTH = 80  # characters
 MAX_ADJECTIVE_LENGTH = 40  # characters
@@ -151,4 +151,4 @@ def _quote(value) -> str:
     """The value as Python would write it, cut after 40 characters, so that a message stays one readable line."""
     if isinstance(value, str):
         return repr(value if len(value) <= 40 else value[:40] + "…")
-    return repr(value)[:40]
+    return quoted(value)

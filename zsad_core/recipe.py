@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields
 
-from .errors import InputError
+from .errors import InputError, quoted
 from .prompts import ADJECTIVES, clean_adjectives
 
 # Least and greatest value of each number: wide enough for an experiment, tight enough for a server shared by many.
@@ -74,7 +74,7 @@ class Recipe:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not least <= value <= greatest or (kind is int and value != int(value)):
                 whole = "a whole number" if kind is int else "a number"
-                raise InputError(f"Recipe.{name} must be {whole} from {least} to {greatest}, not {value!r:.40}.")
+                raise InputError(f"Recipe.{name} must be {whole} from {least} to {greatest}, not {quoted(value)}.")
             object.__setattr__(self, name, kind(value))
         object.__setattr__(self, "adjectives", clean_adjectives(self.adjectives))
 

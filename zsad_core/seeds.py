@@ -1,10 +1,8 @@
 """The one number that decides everything random."""
 
-import reprlib
-
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, quoted
 
 MAX_SEED = 2**32 - 1
 
@@ -17,5 +15,5 @@ def checked_seed(seed) -> int:
     """
     number = isinstance(seed, (int, float, np.integer)) and not isinstance(seed, bool)
     if not number or not 0 <= seed <= MAX_SEED or seed != int(seed):
-        raise InputError(f"The seed {reprlib.repr(seed)} is not possible: give a whole number from 0 to {MAX_SEED}.")
+        raise InputError(f"The seed {quoted(seed)} is not possible: give a whole number from 0 to {MAX_SEED}.")
     return int(seed)

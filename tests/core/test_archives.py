@@ -161,6 +161,14 @@ def test_an_entry_beyond_the_end_is_refused_and_other_files_are_not(make, tmp_pa
     assert names(files) == ["fine.png"] and "beyond its end" in reasons(files)["parts.zip"]
 
 
+@pytest.mark.parametrize("offset", [2**31, 2**32 - 2])
+def test_an_entry_that_starts_beyond_the_end_is_refused(make, offset):
+    path = make(("1.png", png()), method=zipfile.ZIP_STORED)
+    joined(path, (b"1.png", offset, 10))
+    with pytest.raises(InputError, match="beyond its end"):
+        ImageFiles([path])
+
+
 def test_a_zip_behind_a_program_and_one_of_empty_files_are_read(make, tmp_path):
     path = make(("a/", b""), ("empty.png", b""), ("1.png", png(1)))
     (tmp_path / "self-extracting.zip").write_bytes(b"MZ" + bytes(500) + path.read_bytes())

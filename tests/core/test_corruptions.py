@@ -319,7 +319,10 @@ def test_whole_numbers_of_any_type(severity):
     np.testing.assert_array_equal(corrupt(image, "blur", severity), corrupt(image, "blur", 3))
 
 
-@pytest.mark.parametrize("severity", [99, 6, -1, 2.5, math.nan, math.inf, "x", "3", None, [1], 10**400])
+@pytest.mark.parametrize(
+    "severity",
+    [99, 6, -1, 2.5, math.nan, math.inf, "x", "3", None, [1], 10**400, pytest.param(10**5000, id="5001 digits")],
+)
 def test_impossible_severities_are_refused(severity):
     for call in (
         lambda: corrupt(random_image(4, 4), "blur", severity),
@@ -328,7 +331,7 @@ def test_impossible_severities_are_refused(severity):
         with pytest.raises(InputError, match="from 0 .* to 5") as caught:
             call()
         assert len(str(caught.value)) < 200
-        if severity != 10**400:
+        if not isinstance(severity, int) or severity < 10**400:
             assert f"severity {severity!r} of blur" in str(caught.value)
 
 
@@ -344,7 +347,7 @@ def test_unknown_kind_among_several_is_refused():
         corrupt_all(random_image(4, 4), {"blur": 1, "fog": 0})
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, "a", None])
+@pytest.mark.parametrize("seed", [-1, 0.5, "a", None, True, math.nan, 2**32])
 def test_impossible_seeds_are_refused(seed):
     with pytest.raises(InputError, match="whole number from 0") as caught:
         corrupt(random_image(4, 4), "noise", 1, seed)
