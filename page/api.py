@@ -9,13 +9,13 @@ import numpy as np
 from page.inspection import IN_SCORING, detector_file
 from page.runs import Run, Runs
 from page.shared import SharedState, read_photo
-from page.training import PRESETS, SWEEPING, TRAINING, recipe_from
+from page.training import SWEEPING, TRAINING, recipe_from
 from page.words import in_words
 from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.figures import NEUTRAL, overlay, severity_picture
-from zsad_core.recipe import Recipe
+from zsad_core.recipe import PRESETS, Recipe
 from zsad_core.sweep import CLEAN, Sweep, curves, image_scores, mean_curve
 
 in_plain_words = functools.partial(in_words, show=str)

@@ -7,11 +7,12 @@ from html import escape
 
 import numpy as np
 
-from page.scale import score_scale, state_of
+from page.scale import score_scale
 from zsad_core.archives import MAX_ENTRY, MAX_IMAGES, Skipped
 from zsad_core.batch import QUANTILE, BatchProgress, BatchScoring, Row, auroc
 from zsad_core.detector import Inspection
 from zsad_core.labels import NORMAL_FOLDERS
+from zsad_core.verdict import state
 
 BINS = 20  # of the histogram, so that the neutral point and the verdicts' ends are edges
 SHOWN = 12  # rows while a batch is running
@@ -173,4 +174,4 @@ def _row(row: Row, threshold: float, labelled: bool) -> str:
     return f"""<tr data-file="{name}" data-label="{row.entry.label}" data-score="{score:.6f}">
 <td><img src="data:image/jpeg;base64,{picture}" alt="Anomaly map over {name}"></td><td title="{name}">{name}</td>{label}
 <td class="points" style="--at: {score:.4f}"><b>{score:.2f}</b><i></i></td>
-<td class="{state_of(score)}">{row.verdict}</td><td>{"<b>over</b>" if score > threshold else "under"}</td></tr>"""
+<td class="{state(score)}">{row.verdict}</td><td>{"<b>over</b>" if score > threshold else "under"}</td></tr>"""

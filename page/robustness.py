@@ -11,7 +11,7 @@ from page.events import event_field
 from page.inspection import AT_ONCE, SCORING, WAITING, InspectView
 from page.methods import about_methods
 from page.runs import Runs
-from page.scale import score_scale, state_of
+from page.scale import score_scale
 from page.selection import OURS, SLIDERS, Selection, takes_selection
 from page.shared import SharedState
 from page.training import SWEEPING
@@ -22,6 +22,7 @@ from zsad_core.detector import BATCH, Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat, severity_chart
 from zsad_core.sweep import CLEAN, Place, Sweep, asks_for_windows, curves, image_scores, mean_curve
+from zsad_core.verdict import state
 
 SMALL, MAP = 160, 64  # pixels, the longer side of a small picture and of the map over it
 LEVELS = range(MAX_SEVERITY + 1)
@@ -301,7 +302,7 @@ def _frame(picture: str, layer: str | None) -> str:
 
 
 def _score(score: float) -> str:
-    return f'<span class="pill {state_of(score)}">{score:.2f}</span>'
+    return f'<span class="pill {state(score)}">{score:.2f}</span>'
 
 
 def _small(size: tuple[int, int]) -> tuple[int, int]:

@@ -17,13 +17,13 @@ from page.events import event_field
 from page.inspection import SCORING, InspectView
 from page.selection import OURS, SLIDERS, Photo, Selection, takes_selection
 from page.shared import SharedState
-from page.training import NUMBERS, PRESETS, TrainView, recipe_from
+from page.training import NUMBERS, TrainView, recipe_from
 from page.words import in_words
 from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.prompts import clean_product_name
-from zsad_core.recipe import Recipe
+from zsad_core.recipe import PRESETS, Recipe
 from zsad_core.report import Panel, report_picture
 from zsad_core.seeds import MAX_SEED
 

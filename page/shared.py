@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from zsad_core.backbone import Backbone
 from zsad_core.baselines import METHODS, Fitted, ImageBatch, method_named
@@ -25,6 +24,7 @@ from zsad_core.images import read_image
 from zsad_core.prompts import clean_product_name
 from zsad_core.recipe import Recipe
 
+MOST_DECODED = 25_000_000  # pixels of an image; a JPEG is decoded at a reduced size, so a phone's 48 million pass
 LONGEST = 1024  # pixels; a larger image is reduced to this before anything else happens to it
 FIRST = "metal nut"  # the product on the first screen
 MOST_PASSES = 72_000  # through the text encoder in one training: the preset poster-scale with eight adjectives
@@ -201,12 +201,7 @@ def check_visitors_recipe(recipe: Recipe) -> None:
 
 def read_photo(source) -> np.ndarray:
     """An image as the page works on it: (H, W, 3) uint8, its longer side at most LONGEST pixels. Raises InputError."""
-    pixels = read_image(source)
-    if max(pixels.shape) <= LONGEST:
-        return pixels
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((LONGEST, LONGEST), Image.Resampling.BICUBIC)
-    return np.asarray(picture)
+    return read_image(source, longest=LONGEST, most_pixels=MOST_DECODED)
 
 
 def read_samples(folder: Path) -> dict[str, Sample]:

@@ -17,11 +17,10 @@ from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.figures import TextVectorPicture, curves, similarity_picture
 from zsad_core.progress import Progress
-from zsad_core.recipe import Recipe
+from zsad_core.recipe import PRESETS, Recipe
 
 EXAMPLES = ("metal nut", "hazelnut", "aeroengine blade", "bottle", "leather", "cookie")  # the first three: the poster's
 QUICK = Recipe.quick()
-PRESETS = {"quick": QUICK, "standard": Recipe.standard(), "poster-scale": Recipe.poster_scale()}
 NUMBERS = {name: (one.prompts, one.diversity_words, one.steps) for name, one in PRESETS.items()}  # that can be changed
 TRAINING = {"concurrency_id": "training", "concurrency_limit": TOGETHER, "show_progress": "hidden"}
 SWEEPING = {**TRAINING, "concurrency_id": "sweeping"}

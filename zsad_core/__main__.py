@@ -6,8 +6,7 @@ from pathlib import Path
 
 from zsad_core.command_line import command_line, print_json
 from zsad_core.errors import InputError
-
-PRESETS = ("quick", "standard", "poster-scale")
+from zsad_core.recipe import PRESETS
 
 
 @command_line

@@ -10,10 +10,9 @@ from gradio.helpers import special_args
 
 import app
 from page.events import event_field
-from page.scale import score_scale, state_of
+from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
 from page.words import in_words
-from zsad_core.detector import Inspection
 from zsad_core.errors import InputError
 
 SHARED = SimpleNamespace(
@@ -95,11 +94,6 @@ def test_no_handler_of_the_page_fails_on_an_event_that_lacks_something(demo, nam
     (handler,) = {block.fn for block in demo.fns.values() if getattr(block.fn, "__name__", "") == name}
     with pytest.raises(gr.Error, match="did not say which"):
         handler(gr.EventData(None, data), *inputs)
-
-
-@pytest.mark.parametrize(("score", "state"), [(0.1, "normal"), (0.5, "undecided"), (0.9, "abnormal")])
-def test_a_score_on_the_page_leans_where_the_verdict_does(score, state):
-    assert state_of(score) == state == Inspection(score, np.zeros((1, 1), np.float32)).state
 
 
 def test_the_scale_tells_a_listener_its_score():

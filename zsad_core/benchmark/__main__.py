@@ -12,10 +12,10 @@ from pathlib import Path
 
 from zsad_core.command_line import STOPPED, command_line
 from zsad_core.errors import InputError
+from zsad_core.recipe import PRESETS
 
 DEFAULT_CORRUPTIONS = "none,brightness,contrast,blur,noise"
 METHODS = "ours,clip,clip-ac,winclip,rwda"
-PRESETS = ("quick", "standard", "poster-scale")
 AT_LEAST = 4  # good and damaged images, without which a category's AUROC says nothing
 
 
@@ -119,9 +119,9 @@ def measure(options: argparse.Namespace) -> str:
 
 def _corruptions(options):
     """The corruptions, and the severities from 1 to 5 of each but "none"."""
-    from zsad_core.corruptions import EXTRA_CORRUPTIONS, POSTER_CORRUPTIONS
+    from zsad_core.corruptions import CORRUPTIONS
 
-    known = ("none", *POSTER_CORRUPTIONS, *EXTRA_CORRUPTIONS)
+    known = ("none", *CORRUPTIONS)
     _check("corruption", options.corruptions, known)
     return options.corruptions, sorted({options.severity, *options.severities} - {0})
 
