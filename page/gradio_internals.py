@@ -12,6 +12,7 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 
 import gradio as gr
@@ -22,7 +23,7 @@ from gradio.context import LocalContext
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.queueing import Event, Queue
 from gradio.server_messages import ProcessCompletedMessage
-from gradio.state_holder import StateHolder
+from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import get_upload_folder
 
 from page.admission import LIMITS, Job, Visitor, next_job, refusal
@@ -212,6 +213,31 @@ def current_turns() -> Turns | None:
     return getattr(LocalContext.blocks.get(None), "turns", None)
 
 
+class Session(SessionState):
+    """A visitor's state without the values of all components, which gradio keeps for deep links.
+
+    This page has none, and to gather them takes 10 ms of the server's one loop for each new session.
+    """
+
+    def __init__(self, blocks):
+        self.blocks_config = copy(blocks.default_config)
+        self.config_values, self.state_data, self._state_ttl = {}, {}, {}
+        self.is_closed, self.STATE_TTL_WHEN_CLOSED = False, 3600  # seconds
+
+    def __setitem__(self, key, value):
+        if isinstance(self.blocks_config.blocks.get(key), gr.State):
+            self._state_ttl[key] = self.blocks_config.blocks[key].time_to_live, datetime.datetime.now()
+            self.state_data[key] = value
+        else:
+            self.blocks_config.blocks[key] = value
+
+    def _update_config(self, key):
+        pass
+
+    def _update_value_in_config(self, key, value):
+        pass
+
+
 class FairStates(StateHolder):
     """Sessions of which, when there are too many, those of the address that has most go first.
 
@@ -231,6 +257,11 @@ class FairStates(StateHolder):
             self._addresses.move_to_end(session)
             while len(self._addresses) > 10 * self.capacity:
                 self._addresses.popitem(last=False)
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        if session_id not in self.session_data:
+            self.session_data[session_id] = Session(self.blocks)
+        return super().__getitem__(session_id)
 
     def update(self, session_id: str):
         with self.lock:
