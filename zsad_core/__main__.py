@@ -125,7 +125,7 @@ class _OverlayFolder:
 
     def __init__(self, folder, images):
         self.folder = Path(folder)
-        self._taken = {Path(image).resolve() for image in images}  # an overlay never replaces what was asked about
+        self._taken = {_place(Path(image)) for image in images}  # an overlay never replaces what was asked about
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -138,14 +138,19 @@ class _OverlayFolder:
 
         stem, number = Path(image).stem, 1
         path = self.folder / f"{stem}.overlay.png"
-        while path.resolve() in self._taken:
+        while _place(path) in self._taken:
             number += 1
             path = self.folder / f"{stem}.{number}.overlay.png"
-        self._taken.add(path.resolve())
+        self._taken.add(_place(path))
         try:
             Image.fromarray(overlay(pixels, anomaly_map)).save(path)
         except OSError as error:
             raise InputError(f"The overlay {path} cannot be written: {error.strerror or error}.") from None
+
+
+def _place(path):
+    """What tells files apart on every machine: Windows and macOS take "Nut.png" and "nut.png" for one."""
+    return str(path.resolve()).casefold()
 
 
 if __name__ == "__main__":

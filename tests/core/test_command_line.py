@@ -88,6 +88,14 @@ def test_overlays_replace_neither_one_another_nor_an_image_asked_about(detector_
     assert (pictures[0] != pictures[1]).any()
 
 
+def test_overlays_are_told_apart_where_case_counts_for_nothing(detector_file, photos, tmp_path):
+    loud = tmp_path / "tuesday" / "NUT.png"
+    (tmp_path / "tuesday" / "nut.png").rename(loud)
+    maps = tmp_path / "maps"
+    assert main(["inspect", "--detector", detector_file, "--overlay-dir", str(maps), photos[0], str(loud)]) == 0
+    assert len({path.name.casefold() for path in maps.iterdir()}) == 2
+
+
 def test_trains_from_the_name_and_keeps_the_detector(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Recipe, "quick", lambda: Recipe(prompts=4, groups=2, steps=2, classifier_steps=50))
     kept = str(tmp_path / "kept.safetensors")

@@ -1,6 +1,7 @@
 """The programs that the tests of the page drive, Chromium and curl: those that are there, else installed ones."""
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -43,7 +44,7 @@ def provide(programs: Iterable[str], tell: Callable[[str], None]) -> list[str]:
         tell: is given a line before every attempt, and one about each that failed.
     """
     missing = [program for program in programs if not find(program)]
-    for attempt in _attempts(missing):
+    for attempt in _attempts(missing) if missing else ():
         if not missing:
             break
         tell(f"The tests need {' and '.join(missing)}: {' '.join(attempt)}")
@@ -79,6 +80,8 @@ def _attempts(missing: list[str]) -> Iterable[list[str]]:
     become_root = _become_root()
     if shutil.which("apt-get") and become_root is not None:
         packages = [package for program in missing for package in PACKAGES[program]]
+        if _is_ubuntu():  # its chromium is a snap, which no container can start
+            packages = [package for package in packages if package != "chromium"]
         patience = ["-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=30", "-o", "DPkg::Lock::Timeout=120"]
         apt = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *patience]
         yield [*apt, "update"]
@@ -86,6 +89,13 @@ def _attempts(missing: list[str]) -> Iterable[list[str]]:
     if "chromium" in missing:
         with_libraries = ["--with-deps"] if shutil.which("apt-get") and become_root == [] else []
         yield [sys.executable, "-m", "playwright", "install", *with_libraries, "chromium"]
+
+
+def _is_ubuntu() -> bool:
+    try:
+        return platform.freedesktop_os_release().get("ID") == "ubuntu"
+    except OSError:
+        return False
 
 
 def _become_root() -> list[str] | None:

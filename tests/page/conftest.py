@@ -11,7 +11,8 @@ expect.set_options(timeout=30_000)  # only a failure takes so long
 
 def pytest_collection_finish(session):
     """Before the first test runs: what the chosen ones drive is here, or is installed, or is asked for."""
-    wanted = sorted({"chromium", "curl"} & {name for item in session.items for name in _fixtures(item)})
+    fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    wanted = sorted({"chromium", "curl"} & fixtures)
     if session.config.option.collectonly:
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -25,10 +26,6 @@ def pytest_collection_finish(session):
             f"The tests of the page need {' and '.join(missing)}, which cannot be installed from here: install "
             f"{'them' if len(missing) > 1 else 'it'}, or leave these tests out with -m 'not slow'."
         )
-
-
-def _fixtures(item):
-    return getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
