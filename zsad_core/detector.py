@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from . import __version__, detector_file
 from .classifier import ClassifierTraining, StateClassifier
 from .errors import InputError
 from .images import read_image
+from .maps import anomaly_map, mean_over_neighbours
 from .progress import Progress
 from .prompt_learning import PromptLearning, diversity_loss, join_words
 from .prompts import clean_product_name, held_back_sentences
@@ -194,7 +194,7 @@ class Detector:
         return [
             Inspection(
                 score=image_score(probability.item(), grid.numpy()),
-                map=F.interpolate(grid[None, None], size=tuple(size), mode="bilinear")[0, 0].clamp(0, 1).numpy(),
+                map=anomaly_map(grid, size),
             )
             for probability, grid, size in zip(whole, patches, sizes, strict=True)
         ]
@@ -204,8 +204,7 @@ class Detector:
 
         A mean over 3 x 3 patches, fewer at the border: a single patch carries little evidence.
         """
-        patches = self.classifier.probability(dense)[:, None]  # (N, 1, rows, columns)
-        return F.avg_pool2d(patches, 3, stride=1, padding=1, count_include_pad=False)[:, 0]
+        return mean_over_neighbours(self.classifier.probability(dense))
 
     @torch.no_grad()
     def state_free_vectors(self) -> torch.Tensor:

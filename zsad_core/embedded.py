@@ -254,7 +254,7 @@ def load(folder: Path = ASSETS) -> tuple[TextTransformer, ImageTower, Tokenizer,
         text_tower, image_tower = build_text_tower(architecture), ImageTower(architecture)
         for name, module in (("trunk", image_tower.trunk), ("head", image_tower.head), ("text", text_tower)):
             state = load_file(folder / f"{name}.safetensors")
-            module.load_state_dict({key: value.float() for key, value in state.items()})
+            module.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
         tokenizer = build_tokenizer(architecture, folder)
         if tokenizer.vocab_size != MERGES + 514:
             raise ValueError("merges.txt.gz is not the whole list of merges")

@@ -7,13 +7,14 @@ smoothed as far as it needs and a clean one keeps every detail.
 import math
 
 import torch
-import torch.nn.functional as F
+
+from .gaussian import gaussian_filtered
 
 NORMAL_MEDIAN = 0.6745  # of |x|, x of the standard normal distribution
 REACH = 3  # half of the smoothing filter's length, in its standard deviations
 
 
-def grain(pixels):
+def grain(pixels: torch.Tensor) -> torch.Tensor:
     """Standard deviation of the noise in each picture: the median size of the diagonal details of the finest Haar
     wavelet over 0.6745, which edges and damage hardly move (Donoho and Johnstone, Biometrika 81, 1994).
 
@@ -28,7 +29,7 @@ def grain(pixels):
     return diagonal.abs().flatten(1).median(dim=1).values / NORMAL_MEDIAN
 
 
-def without_grain(pixels, found, left):
+def without_grain(pixels: torch.Tensor, found: torch.Tensor, left: float) -> torch.Tensor:
     """Pictures smoothed until no more noise than `left` remains in them; those that have no more come back unchanged.
 
     A Gaussian of s pixels leaves a share 1 / (2 sqrt(pi) s) of white noise, which gives s.
@@ -47,11 +48,7 @@ def without_grain(pixels, found, left):
     )
 
 
-def _smoothed(picture, deviation):
+def _smoothed(picture: torch.Tensor, deviation: float) -> torch.Tensor:
     """(3, H, W) under a Gaussian filter, the border repeated outwards."""
     reach = min(math.ceil(REACH * deviation), *(side - 1 for side in picture.shape[1:]))
-    offsets = torch.arange(-reach, reach + 1, device=picture.device)
-    weights = torch.exp(-((offsets / deviation) ** 2) / 2)
-    weights = (weights / weights.sum()).to(picture.dtype).expand(3, 1, 1, -1)  # (3, 1, 1, 2 reach + 1)
-    wide = F.pad(picture[None], (reach,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(wide, weights, groups=3), weights.transpose(2, 3), groups=3)[0]
+    return gaussian_filtered(picture[None], deviation, reach, border="replicate")[0]

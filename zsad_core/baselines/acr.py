@@ -8,11 +8,11 @@ from torch import nn
 
 from ..detector import Inspection
 from ..errors import InputError
+from ..maps import smoothed
 from ..prompts import clean_product_name
 from . import auxiliary
 from .method import ImageBatch, Method, inspections
 from .owned_cache import OwnedCache
-from .smoothing import smoothed
 
 OUTPUT = 32  # width of the representation
 ITERATIONS = 50

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 
 from ..detector import Inspection
 from ..errors import InputError
+from ..maps import smoothed
 from ..prompts import clean_product_name
 from . import anomalyclip_checkpoint, auxiliary
 from .method import Fitted, ImageBatch, Method, inspections, state_probability
 from .owned_cache import OwnedCache
-from .smoothing import smoothed
 
 SCALE = 1 / 0.07  # inverse of the published temperature
 OBJECTS = "object.", "damaged object."  # the frozen ends of the two prompts

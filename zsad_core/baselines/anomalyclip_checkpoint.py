@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from ..dense import VisionTransformerTower
 from ..detector import Inspection
 from ..errors import InputError
+from ..maps import smoothed
 from ..open_clip_parts import attention_update, entering_tokens_of_any_size, feed_forward
 from .method import ImageBatch, inspections, state_probability
-from .smoothing import smoothed
 
 SCALE = 1 / 0.07  # inverse of the published temperature
 OBJECTS = "object.", "damaged object."

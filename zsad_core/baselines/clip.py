@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
 from ..detector import Inspection
+from ..maps import mean_over_neighbours
 from ..prompts import clean_product_name
 from .method import ImageBatch, Method, inspections, state_probability
 
@@ -19,10 +19,9 @@ class FittedPrompts:
 
     def inspect(self, batch: ImageBatch) -> list[Inspection]:
         scores = state_probability(batch.encoded.image, self.states, self.scale)  # (N,)
-        maps = state_probability(batch.encoded.dense, self.states, self.scale)[:, None]  # (N, 1, rows, columns)
+        maps = state_probability(batch.encoded.dense, self.states, self.scale)  # (N, rows, columns)
         # As in our own method, so that maps differ by their prompts alone.
-        maps = F.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)[:, 0]
-        return inspections(scores, maps, batch.sizes)
+        return inspections(scores, mean_over_neighbours(maps), batch.sizes)
 
 
 class ClipAc(Method):

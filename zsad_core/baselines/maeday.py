@@ -12,10 +12,10 @@ from PIL import Image
 
 from ..detector import Inspection
 from ..errors import InputError
+from ..maps import smoothed
 from ..prompts import clean_product_name
 from .method import ImageBatch, Method, inspections
 from .owned_cache import OwnedCache, contents
-from .smoothing import smoothed
 
 MASKS = 32  # drawn once, the same for every image
 HIDDEN = 0.75  # share of the patches

@@ -17,10 +17,10 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from ..dense import WINDOW_SIZES
 from ..detector import Inspection
+from ..maps import anomaly_map
 from ..recipe import Recipe
 
 IMAGES_AT_ONCE = 8  # of which the windows are in memory together
@@ -81,10 +81,7 @@ class Resources:
 def inspections(scores: torch.Tensor, maps: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
     """What is handed out of scores (N,) and maps (N, rows, columns); sizes are (height, width) of the images."""
     return [
-        Inspection(
-            score=score.item(),
-            map=F.interpolate(grid[None, None], size=tuple(size), mode="bilinear")[0, 0].clamp(0, 1).numpy(),
-        )
+        Inspection(score=score.item(), map=anomaly_map(grid, size))
         for score, grid, size in zip(scores, maps, sizes, strict=True)
     ]
 

@@ -1,0 +1,32 @@
+"""From probabilities of patches to the anomaly map of an image, the same for the detector and every baseline."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .gaussian import gaussian_filtered
+
+REACH = 4  # standard deviations after which the Gaussian is cut off
+
+
+def mean_over_neighbours(patches: torch.Tensor) -> torch.Tensor:
+    """The mean over 3 x 3 patches, fewer at the border: (N, rows, columns) -> (N, rows, columns)."""
+    return F.avg_pool2d(patches[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
+
+
+def enlarged(patches: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Bilinearly, to the height and width of `size`: (N, rows, columns) -> (N, height, width)."""
+    return F.interpolate(patches[:, None], size=tuple(size), mode="bilinear")[:, 0]
+
+
+def smoothed(patches: torch.Tensor, side: int, deviation: float) -> torch.Tensor:
+    """Enlarged to (N, side, side) and then under a Gaussian of so many pixels, as several papers do it."""
+    maps = enlarged(patches, (side, side))[:, None]
+    return gaussian_filtered(maps, deviation, round(REACH * deviation), border="reflect")[:, 0]
+
+
+def anomaly_map(patches: torch.Tensor, size: Sequence[int]) -> np.ndarray:
+    """The map that is handed out: patches (rows, columns) -> (height, width) float32 in [0, 1]."""
+    return enlarged(patches[None], size)[0].clamp(0, 1).numpy()
