@@ -37,10 +37,12 @@ class Encoded:
     Attributes:
         image: (N, d) image vectors.
         dense: (N, rows, columns, d) dense vectors.
+        features: (N, h, w, C) the tower's own features, of no joint space: what is compared with other pictures.
     """
 
     image: torch.Tensor
     dense: torch.Tensor
+    features: torch.Tensor | None = None
 
 
 class Backbone:
@@ -118,6 +120,11 @@ class Backbone:
                 values = values[:: max(1, values.numel() // SAMPLED_VALUES)].float().cpu().numpy().astype("<f4")
                 digest.update(f"{key} {tuple(tensor.shape)}".encode() + values.tobytes())
         return digest.hexdigest()[:16]
+
+    @cached_property
+    def feature_width(self) -> int:
+        """C, the channels of `Encoded.features`."""
+        return self.encode_pixels(torch.zeros(1, 3, self.image_size, self.image_size))[2].shape[-1]
 
     def word_vectors(self, text: str) -> torch.Tensor:
         """The frozen word vectors of a text, without start and end of text: (n, w); n is 0 for an empty text."""
@@ -213,10 +220,12 @@ class Backbone:
         return (pixels - mean) / std
 
     @torch.no_grad()
-    def encode_pixels(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Normalised pixels (N, 3, S, S) -> image (N, d), dense (N, rows, columns, d), both l2-normalised."""
-        image, dense = over_images(self._image, pixels.to(self.device))
-        return F.normalize(image, dim=-1), F.normalize(dense, dim=1).permute(0, 2, 3, 1)
+    def encode_pixels(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Normalised pixels (N, 3, S, S) -> image, dense and features as in `Encoded`, on the backbone's device."""
+        image, dense, features = over_images(self._image, pixels.to(self.device))
+        near = F.avg_pool2d(features, 3, stride=1, padding=1, count_include_pad=False)  # one place alone is brittle
+        dense, features = (F.normalize(each, dim=1).permute(0, 2, 3, 1) for each in (dense, near))
+        return F.normalize(image, dim=-1), dense, features
 
     @torch.no_grad()
     def window_vectors(self, pixels: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -245,11 +254,13 @@ class Backbone:
             `Encoded`, on the CPU.
         """
         images = list(images)
-        encoded = Encoded(torch.empty(len(images), self.dim), torch.empty(len(images), *self.grid, self.dim))
-        for first in range(0, len(images), batch_size):
-            batch = slice(first, first + batch_size)
-            encoded.image[batch], encoded.dense[batch] = self.encode_pixels(self.preprocess(images[batch]))
-        return encoded
+        batches = [images[first : first + batch_size] for first in range(0, len(images), batch_size)]
+        if not batches:
+            return Encoded(
+                torch.empty(0, self.dim), torch.empty(0, *self.grid, self.dim), torch.empty(0, *self.grid, 0)
+            )
+        found = zip(*(self.encode_pixels(self.preprocess(batch)) for batch in batches), strict=True)
+        return Encoded(*(torch.cat([part.cpu() for part in parts]) for parts in found))
 
     def image_vectors(self, images: Sequence, batch_size: int = 8) -> torch.Tensor:
         """Images -> (N, d), float32, l2-normalised, on the CPU."""

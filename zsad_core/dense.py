@@ -3,10 +3,11 @@
 Two towers with one interface (the embedded backbone's own tower has it too):
 
     tower.image_size, tower.grid, tower.mean, tower.std
-    tower(pixels (N, 3, S, S)) -> image (N, d), dense (N, d, rows, columns), neither of unit length
+    tower(pixels (N, 3, S, S)) -> image (N, d), dense (N, d, rows, columns), features (N, C, h, w), none of unit length
 
 `image` is what open_clip's `encode_image` gives. `dense` lies in the joint space of images and texts, so a classifier
-trained on text vectors applies to it. `window_vectors` is the slower, finer way to the same: every window of the image
+trained on text vectors applies to it. `features` are the tower's own, of no joint space, by which pictures are compared
+with each other. `window_vectors` is the slower, finer way to the same: every window of the image
 is encoded as an image of its own.
 """
 
@@ -78,15 +79,16 @@ class VisionTransformerTower(nn.Module):
         tokens = entering_tokens(visual, pixels)  # (N, 1 + P, w)
         for block in blocks[:middle]:
             tokens = feed_forward(block, tokens + attention_update(block, tokens))
-        dense = tokens[:, 1:]  # (N, P, w)
+        dense = begun = tokens[:, 1:]  # (N, P, w)
         for block in blocks[middle:]:
             kept = tokens[:, :1] if block is blocks[-1] else tokens
             update = attention_update(block, tokens, kept, value_path=True)
             tokens = feed_forward(block, kept + update[:, : kept.shape[1]])
             dense = dense + update[:, kept.shape[1] :]
         image = visual.ln_post(tokens[:, 0]) @ visual.proj  # (N, d)
+        features = torch.cat([F.normalize(begun, dim=2), F.normalize(dense - begun, dim=2)], dim=2)  # (N, P, 2w)
         dense = visual.ln_post(dense) @ visual.proj  # (N, P, d)
-        return image, dense.transpose(1, 2).unflatten(2, self.grid)
+        return image, *(each.transpose(1, 2).unflatten(2, self.grid) for each in (dense, features))
 
     def windows(self, pixels: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The class token's output for every window of `size` x `size` patches, stride 1, as in WinCLIP.
@@ -152,7 +154,7 @@ class ConvolutionalTower(nn.Module):
         cells = features.permute(0, 2, 3, 1).flatten(0, 2)[:, :, None, None]  # (N * rows * columns, C, 1, 1)
         image = self.visual.head(self.visual.trunk.forward_head(features))  # (N, d)
         dense = self.visual.head(self.visual.trunk.forward_head(cells))
-        return image, dense.unflatten(0, (len(pixels), *self.grid)).permute(0, 3, 1, 2)
+        return image, dense.unflatten(0, (len(pixels), *self.grid)).permute(0, 3, 1, 2), features
 
 
 def window_vectors(tower: nn.Module, pixels: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,5 +1,6 @@
 """The detector of one product: trained on text alone, asked about images, kept in a small file."""
 
+import copy
 import dataclasses
 import threading
 import time
@@ -14,6 +15,7 @@ import torch
 from . import __version__, detector_file
 from .classifier import ClassifierTraining, StateClassifier
 from .errors import InputError
+from .good_parts import Memory, places_of, remember
 from .images import read_image
 from .maps import anomaly_map, mean_over_neighbours
 from .progress import Progress
@@ -70,6 +72,7 @@ class Inspection:
     Attributes:
         score: anomaly score in [0, 1].
         map: anomaly map, (H, W) float32 in [0, 1], of the size of the image; the same scale for every image.
+        by_words: the score by words alone, where good parts have a say in `score`; else None.
         neutral: the value of the map at which neither state is nearer, and the score that leans to neither.
 
     Raises:
@@ -78,6 +81,7 @@ class Inspection:
 
     score: float
     map: np.ndarray
+    by_words: float | None = None
     neutral: ClassVar[float] = NEUTRAL
 
     def __post_init__(self):
@@ -107,6 +111,7 @@ class Detector:
         diversity_words (K, n, w), distribution_words (G, m, w): the learned words.
         text_vectors: (1 + adjectives, K, d) of all prompts, the normal ones first, float32, l2-normalised.
         classifier: the trained `StateClassifier`.
+        memory: the `Memory` of good parts, or None: words alone.
         health: what is known about its quality without any image: "held_back_accuracy" and "text_accuracy" (balanced,
             0 to 1), "mean_cosine_before" and "mean_cosine_after" (0 to 1), "steps" and "seconds" of training.
     """
@@ -122,10 +127,12 @@ class Detector:
         text_vectors: torch.Tensor,
         classifier: StateClassifier,
         health: dict[str, float],
+        memory: Memory | None = None,
     ):
         self.backbone, self.product, self.recipe, self.seed = backbone, product, recipe, seed
         self.diversity_words, self.distribution_words = diversity_words, distribution_words
         self.text_vectors, self.classifier, self.health = text_vectors, classifier, health
+        self.memory = memory
 
     @classmethod
     def training(cls, backbone, product: str, recipe: Recipe = QUICK, seed: int = 0) -> "Training":
@@ -157,6 +164,27 @@ class Detector:
             if on_progress is not None:
                 on_progress(progress)
         return training.detector
+
+    @property
+    def good_parts(self) -> int:
+        """How many good parts have a say, 0 where it is words alone."""
+        return self.memory.parts if self.memory else 0
+
+    def with_good_parts(self, images: Sequence) -> "Detector":
+        """A detector that holds pictures against good parts too; no longer zero-shot. This one stays as it is.
+
+        Args:
+            images: 1 to 16 photos of good parts, each whatever `read_image` reads. They replace those of before.
+
+        Raises:
+            InputError: no photo, too many, one that cannot be read, or one that is there twice.
+        """
+        other = copy.copy(self)
+        other.memory = remember(self.backbone, images, self._words_at_features)
+        return other
+
+    def _words_at_features(self, encoded) -> torch.Tensor:
+        return places_of(self.patch_probabilities(encoded.dense), encoded.features)
 
     def inspect(self, image, mode: str = "fast") -> "Inspection | list[Inspection]":
         """Scores an image, or each of a list.
@@ -191,12 +219,20 @@ class Detector:
         """
         whole = self.classifier.probability(encoded.image)  # (N,)
         patches = self.patch_probabilities(encoded.dense)  # (N, rows, columns)
+        scores = by_words = [image_score(one.item(), grid.numpy()) for one, grid in zip(whole, patches, strict=True)]
+        if self.memory is None:
+            by_words = [None] * len(scores)
+        else:
+            said = places_of(patches, encoded.features)
+            scores, patches = self.memory.inspect(encoded.features, said)
+            scores = scores.tolist()
         return [
             Inspection(
-                score=image_score(probability.item(), grid.numpy()),
+                score=score,
                 map=anomaly_map(grid, size),
+                by_words=alone,
             )
-            for probability, grid, size in zip(whole, patches, sizes, strict=True)
+            for score, grid, size, alone in zip(scores, patches, sizes, by_words, strict=True)
         ]
 
     def patch_probabilities(self, dense: torch.Tensor) -> torch.Tensor:
@@ -223,7 +259,11 @@ class Detector:
             "seed": self.seed,
             "health": self.health,
         }
-        return detector_file.pack(header, self._tensors())
+        if self.memory is None:
+            return detector_file.pack(header, self._tensors())
+        return detector_file.pack(
+            {**header, "good_parts": self.good_parts}, {**self._tensors(), **self.memory.tensors()}
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes, backbone) -> "Detector":
@@ -268,6 +308,8 @@ class Detector:
                     )
                 place.copy_(tensor)
         _check_values(detector)
+        if "good_parts" in header:
+            detector.memory = Memory.from_tensors(header["good_parts"], tensors, backbone.feature_width)
         return detector
 
     def save(self, path: str | Path) -> None:

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 
 from .errors import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: with a memory of good parts, which a reader of 1 would leave out without a word
 MAX_BYTES = 20_000_000
 MAX_HEADER = 2**20  # bytes; a detector's has about 1,500
 _HEADER = "zsad_detector"
@@ -20,7 +20,7 @@ _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
 
 def pack(header: dict, tensors: dict[str, torch.Tensor]) -> bytes:
     """The bytes of a file with this header (plain values) and these tensors."""
-    metadata = {_HEADER: json.dumps({"format_version": FORMAT_VERSION, **header})}
+    metadata = {_HEADER: json.dumps({"format_version": FORMAT_VERSION if "good_parts" in header else 1, **header})}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     return safetensors.torch.save(tensors, metadata)
 

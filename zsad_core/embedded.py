@@ -200,7 +200,8 @@ class Head(nn.Module):
 
 
 class ImageTower(nn.Module):
-    """`forward`: normalised pixels (B, 3, S, S) -> image (B, d), dense (B, d, S/8, S/8), neither of unit length.
+    """`forward`: normalised pixels (B, 3, S, S) -> image (B, d), dense (B, d, S/8, S/8), features (B, 120, S/16, S/16),
+    none of unit length.
 
     Noise makes every place look rough to the trunk. So it is smoothed away first, and the vectors are told that it was
     there: a noisy photo stays one.
@@ -218,9 +219,11 @@ class ImageTower(nn.Module):
 
     def forward(self, pixels):
         found = grain(pixels * torch.tensor(self.std, device=pixels.device).view(3, 1, 1))  # (B,)
-        image, dense = self.head(*self.trunk(without_grain(pixels, found, GRAIN_LEFT)))
+        trunk = self.trunk(without_grain(pixels, found, GRAIN_LEFT))
+        image, dense = self.head(*trunk)
         noisy = (found / GRAIN_LEFT - 1).clamp(0, 1)[:, None] * self.head.noisy  # (B, d)
-        return image + noisy, dense + noisy[:, :, None, None]
+        features = self.head.standardise(trunk[1], 1).permute(0, 3, 1, 2)
+        return image + noisy, dense + noisy[:, :, None, None], features
 
 
 def build_text_tower(architecture):

@@ -48,6 +48,30 @@ def family(name, fills=False, weight=1.0, without=()):
     return register
 
 
+LARGE = 16  # numbers; what draws as many at once is a surface: grain, wear, pebbles
+
+
+class Unit(np.random.Generator):
+    """Draws for one unit of a product: single numbers, which make the design, from `seed`; surfaces from `unit`."""
+
+    def __init__(self, seed, unit):
+        super().__init__(np.random.PCG64(seed))
+        self._surface = np.random.default_rng([unit, 5])
+
+    def normal(self, loc=0.0, scale=1.0, size=None):
+        return self._surface.normal(loc, scale, size) if _large(size) else super().normal(loc, scale, size)
+
+    def random(self, size=None):
+        return self._surface.random(size) if _large(size) else super().random(size)
+
+    def spawn(self, n_children):
+        return [np.random.Generator(bits) for bits in self.bit_generator.spawn(n_children)]
+
+
+def _large(size):
+    return size is not None and np.prod(size) >= LARGE
+
+
 class Build:
     """One product in the making.
 
@@ -59,8 +83,8 @@ class Build:
         inside: (3,) colour of a fresh break, for the parts that have none of their own.
     """
 
-    def __init__(self, name, seed, change=None, change_seed=0):
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, name, seed, change=None, change_seed=0, unit=None):
+        self.rng = np.random.default_rng(seed) if unit is None else Unit(seed, unit)
         self.name, self.material = name, "plastic"
         self.offered, self.inside = {}, None
         self._chosen, self._change_seed = change, change_seed
@@ -139,14 +163,17 @@ class Build:
         return copies
 
 
-def build(name, seed, change=None, change_seed=0):
+def build(name, seed, change=None, change_seed=0, unit=None):
     """Make a product of the family `name`.
+
+    Args:
+        unit: number of the unit, of the same design but with a surface of its own; the design's one unit if None.
 
     Returns:
         (parts, Build): the parts, and what the family said about the product.
     """
     kind = FAMILIES[name]
-    making = Build(kind.name, seed, change, change_seed)
+    making = Build(kind.name, seed, change, change_seed, unit)
     parts = [part for part in kind.make(making) if isinstance(part, Part)]
     for part in parts:
         if part.inside is None:

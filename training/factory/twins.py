@@ -82,15 +82,20 @@ def make_twins(seed, families=None, size=256, count=TWINS):
     family = names[rng.choice(len(names), p=weights / weights.sum())]
     product_seed, fills = int(rng.integers(1 << 40)), FAMILIES[family].fills
     camera, studio = Camera.draw(rng, fills), Studio.draw(rng, fills)
-    return _Session(rng, family, product_seed, camera, studio, size).twins(count)
+    return Session(rng, family, product_seed, camera, studio, size).twins(count)
 
 
-class _Session:
-    """One product before one camera."""
+class Session:
+    """One product before one camera.
 
-    def __init__(self, rng, family, seed, camera, studio, size):
+    Args:
+        seed, unit: of the product, as `build`. look_rng: draws the camera's look; `rng`, which draws the rest, if None.
+    """
+
+    def __init__(self, rng, family, seed, camera, studio, size, unit=None, look_rng=None):
         self.rng, self.family, self.seed, self.studio, self.size = rng, family, seed, studio, size
-        self.parts, self.making = build(family, seed)
+        self.unit, self.look_rng = unit, look_rng or rng
+        self.parts, self.making = build(family, seed, unit=unit)
         self.stage = Stage(studio, camera, size)
         self.scene = self.stage.scene(self.parts)
         self.features = self.stage.features(self.scene)
@@ -106,7 +111,7 @@ class _Session:
             return []
         self.raw = self.stage.radiance(self.scene, int(self.rng.integers(1 << 20)))
         self.clean = denoise(self.raw, _halved(self.features))
-        self.look = Look.draw(self.rng, self.clean, self.studio.ground is None)
+        self.look = Look.draw(self.look_rng, self.clean, self.studio.ground is None)
         self.picture = self.look.develop(self.clean)
         if not 0.04 < self.picture.mean() < 0.96:
             return []
@@ -183,7 +188,7 @@ class _Session:
         changes = sorted(name for name, of in self.making.offered.items() if of == kind)
         if changes and (not suited or rng.random() < 0.55):
             name = str(rng.choice(changes))
-            parts, _ = build(self.family, self.seed, name, int(rng.integers(1 << 40)))
+            parts, _ = build(self.family, self.seed, name, int(rng.integers(1 << 40)), self.unit)
             return kind, name, self._same(parts)
         weights = np.array([DAMAGES[name].weight for name in suited])
         name = str(rng.choice(suited, p=weights / weights.sum()))

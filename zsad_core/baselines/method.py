@@ -70,12 +70,14 @@ class Resources:
         anomalyclip: a published AnomalyCLIP checkpoint.
         maeday: folder of a masked auto-encoder with its decoder, as transformers' ViTMAEForPreTraining saves it.
         recipe: of our own method.
+        good_parts: photos of good parts of the product, each whatever `read_image` reads, for the methods that use any.
     """
 
     auxiliary: Path | None = None
     anomalyclip: Path | None = None
     maeday: Path | None = None
     recipe: Recipe = field(default_factory=Recipe.quick)
+    good_parts: Sequence = ()
 
 
 def inspections(scores: torch.Tensor, maps: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
