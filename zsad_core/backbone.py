@@ -390,7 +390,7 @@ def _try_out(backbone: Backbone) -> None:
         F.conv2d(ones, ones).cpu()
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: object) -> str:
     """What an exception or a warning says, in one line."""
     return str(error).strip().split("\n")[0][:160].rstrip(".") or type(error).__name__
 

@@ -73,7 +73,7 @@ class VisionTransformerTower(nn.Module):
         self.grid = tuple(visual.grid_size)
         self.mean, self.std = mean, std
 
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         visual, blocks = self.visual, self.visual.transformer.resblocks
         middle = len(blocks) - len(blocks) // 2
         tokens = entering_tokens(visual, pixels)  # (N, 1 + P, w)
@@ -149,7 +149,7 @@ class ConvolutionalTower(nn.Module):
         self.grid = tuple(features.shape[2:])
         self.mean, self.std = mean, std
 
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         features = self.visual.trunk.forward_features(pixels)  # (N, C, rows, columns)
         cells = features.permute(0, 2, 3, 1).flatten(0, 2)[:, :, None, None]  # (N * rows * columns, C, 1, 1)
         image = self.visual.head(self.visual.trunk.forward_head(features))  # (N, d)

@@ -37,6 +37,7 @@ STANDS_OUT = 3.0  # deviations above the other parts at which a part is doubted
 THUMBNAIL = 32  # pixels, on which photos are compared
 SAME_PHOTO = 1.5  # levels of 255 by which two copies of a photo differ at most, on average
 LEAST_SPREAD = 0.2  # parts that are all but the same picture say little of how good parts differ
+NAMES = "memory.places", "memory.words", "memory.scale"  # of the tensors in a detector's file
 TURNED = range(1, 5)  # which of the looks are the clean photo turned over or by quarters
 
 
@@ -73,7 +74,7 @@ class Memory:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """What a file keeps of it, by name."""
-        return {"memory.places": self.places, "memory.words": self.words, "memory.scale": self.scale}
+        return dict(zip(NAMES, (self.places, self.words, self.scale)))
 
     @classmethod
     def from_tensors(cls, parts, tensors: dict[str, torch.Tensor], width: int) -> "Memory":
@@ -86,8 +87,8 @@ class Memory:
             InputError: something is missing, of another shape or type, too large, or not finite.
         """
         whole = isinstance(parts, int) and not isinstance(parts, bool) and 1 <= parts <= MOST
-        found = [tensors.get(f"memory.{name}") for name in ("places", "words", "scale")]
-        if not whole or any(tensor is None for tensor in found):
+        found = [tensors[name] for name in NAMES if name in tensors]
+        if not whole or len(found) < len(NAMES):
             raise InputError("The memory of good parts in the detector file is not complete; save the detector again.")
         places, words, scale = found
         shapes = (len(places) if places.ndim else 0, width), (len(places) if places.ndim else 0,), (4,)

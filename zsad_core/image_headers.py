@@ -117,7 +117,7 @@ def _jpeg(data: bytes, name: str) -> Header:
 _NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # not the escaped byte, a restart, or padding
 
 
-def _jpeg_segments(data: bytes, name: str) -> Iterator[tuple[int, memoryview | bytes]]:
+def _jpeg_segments(data: bytes, name: str) -> Iterator[tuple[int, bytes]]:
     """Marker and body of every segment up to the end of the first picture."""
     at, scanning, count = 2, False, 0
     while found := _NEXT_MARKER.search(data, at):

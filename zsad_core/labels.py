@@ -31,13 +31,13 @@ def labels(places: Iterable[Sequence[str]]) -> list[bool | None]:
     Args:
         places: of each image of a batch, the folders that lead to it, the nearest one last.
     """
-    places = [tuple(folders) for folders in places]
+    paths = [tuple(folders) for folders in places]
     with_normal = {
-        folders[:depth] for folders in places for depth, folder in enumerate(folders) if is_normal(folder)
+        folders[:depth] for folders in paths for depth, folder in enumerate(folders) if is_normal(folder)
     }  # folders that hold a normal one
     if not with_normal:
-        return [None] * len(places)
-    return [_label(folders, with_normal) for folders in places]
+        return [None] * len(paths)
+    return [_label(folders, with_normal) for folders in paths]
 
 
 def _label(folders: tuple[str, ...], with_normal: set[tuple[str, ...]]) -> bool | None:

@@ -174,7 +174,7 @@ def test_a_score_that_is_no_number_is_a_failure_of_the_method(score, data, out, 
 
     monkeypatch.setitem(work.ALL_METHODS, "weigher", Broken)
     assert run(data, out, "seer,weigher", "--corruptions", "none") == 0
-    assert "It gave scores that are no numbers." in (out / "results.md").read_text(encoding="utf-8")
+    assert "from 0 to 1" in (out / "results.md").read_text(encoding="utf-8")
     assert {row["method"] for row in rows(out)} == {"seer"}
 
 
