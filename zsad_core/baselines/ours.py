@@ -17,7 +17,7 @@ class FittedDetector:
 
 
 class Ours(Method):
-    name, title = "ours", "Ours"
+    name, title, is_ours = "ours", "Ours", True
     source = "the poster of Gao, He, Duan and Zuo, Sichuan University"
     faithful = (
         "The idea is the poster's: learned diversity words, distribution words with mixture guidance, frozen semantic "
