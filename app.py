@@ -163,7 +163,7 @@ def load_with_fallback(name: str, weights: str | None) -> Backbone:
         if name == "embedded" and weights is None:
             raise
         backbone = load_backbone("embedded", device)
-        backbone.note = f"{error} Until then this page runs on the small embedded backbone. {backbone.note}".strip()
+        backbone.note = f"{error} Meanwhile this page runs on the small embedded backbone. {backbone.note}".strip()
         print(backbone.note, file=sys.stderr)
         return backbone
 

@@ -88,12 +88,12 @@ def threshold_panel(threshold: float = Inspection.neutral, images: int = 0) -> s
         else "the neutral point: <b>no image was used</b>."
     )
     return f"""<div class="health"><b>{threshold:.2f}</b><span>{origin}</span></div>
-<p class="hint">Everything here is zero-shot, and the detector stays as it is. Calibration is the one thing that uses
-images: it puts the threshold where {QUANTILE:.0%} of your good parts pass.</p>"""
+<p class="hint">Everything here is zero-shot, and the detector stays as it is. Only calibration uses images: it sets the
+threshold so that {QUANTILE:.0%} of your good parts pass.</p>"""
 
 
 def nothing_yet() -> str:
-    return """<p class="nothing">Nothing scored yet. Give the page a folder’s worth of images: the highest scores come
+    return """<p class="nothing">Nothing scored yet. Drop a folder of images: the highest scores come
 first, with their maps, a histogram, a table to download, and the images with the maps over them.</p>"""
 
 

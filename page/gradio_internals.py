@@ -74,7 +74,7 @@ class Page(gr.Blocks):
             raise gr.Error(
                 DISK_FULL
                 if is_full_disk(error)
-                else "A value is missing or not of the kind that is taken here. A file must be uploaded first: a path "
+                else "A value is missing or of the wrong type. A file must be uploaded first: a path "
                 "or an address is not opened. See “Use via API” at the foot of the page.",
                 print_exception=False,
             ) from error

@@ -107,7 +107,7 @@ class SharedState:
 
     def fitted(self, method: str, detector: Detector) -> Fitted:
         """A method for the product of a detector; ours is that detector. Raises InputError where it cannot run."""
-        if self.runnable(method) == "ours":
+        if self.methods[self.runnable(method)].is_ours:
             return FittedDetector(detector)
         return self._fitted.get((method, detector.product), lambda: self.methods[method].fit(detector.product))
 

@@ -35,7 +35,11 @@ class TrainView:
         self.shared, self.runs = shared, runs
         gr.HTML("<h2>Train <small>on words alone, without one image</small></h2>", elem_classes="heading")
         self.product = gr.Textbox(
-            EXAMPLES[0], label="Product name", placeholder="What is to be inspected?", max_lines=1, elem_id="product"
+            EXAMPLES[0],
+            label="Product name",
+            placeholder="What do you want to inspect?",
+            max_lines=1,
+            elem_id="product",
         )
         chips = "".join(f'<button type="button" data-product="{name}">{name}</button>' for name in EXAMPLES)
         gr.HTML(
@@ -45,7 +49,7 @@ class TrainView:
                 const button = event.target.closest('button[data-product]');
                 if (!button) return;
                 const field = document.querySelector('#product textarea, #product input');
-                field.value = button.dataset.product;  // not by the server: who is quick would train the product before
+                field.value = button.dataset.product;  // not by the server: a quick visitor would train the old product
                 field.dispatchEvent(new Event('input', {bubbles: true}));
             });""",
         )
@@ -61,7 +65,9 @@ class TrainView:
             self.train = gr.Button("Train", variant="primary", elem_id="train", min_width=84, scale=0)
             self.stop = gr.Button("Stop", interactive=False, elem_id="stop", min_width=70, scale=0)
         with gr.Accordion("Advanced", open=False, elem_classes="advanced"):
-            self.adjectives = gr.Textbox(", ".join(QUICK.adjectives), label="Adjectives for abnormal, by comma")
+            self.adjectives = gr.Textbox(
+                ", ".join(QUICK.adjectives), label="Adjectives for abnormal, separated by commas"
+            )
             with gr.Row():  # a field that is emptied takes the preset's value
                 fields = zip(("Prompts K", "Words of a kind", "Steps"), NUMBERS["quick"], strict=True)
                 self.numbers = [gr.Number(number, label=label, min_width=80) for label, number in fields]
@@ -70,7 +76,7 @@ class TrainView:
         self.live = gr.HTML(resting(next(iter(shared.shipped.values()))), elem_id="live")
 
     def connect(self, inspect: InspectView) -> None:
-        # In the browser: whoever is quick must not train with the numbers of the preset before.
+        # In the browser: a quick visitor must not train with the numbers of the old preset.
         self.preset.input(None, self.preset, self.numbers, js=f"(preset) => ({json.dumps(NUMBERS)})[preset]")
         recipe = [self.product, self.preset, self.adjectives, *self.numbers, self.seed]
         buttons = [self.train, self.stop]
@@ -206,4 +212,4 @@ def _chart(title: str, series: dict[str, list[tuple[int, float]]], names: Sequen
 def _health(accuracy: float | None) -> str:
     value = "–" if accuracy is None else f"{accuracy:.0%}"
     return f"""<div class="health"><b>{value}</b>
-<span>of held-back sentences, in words that training never met, are told apart</span></div>"""
+<span>of sentences kept out of training are classified correctly</span></div>"""

@@ -30,8 +30,8 @@ class LiveView:
             html_template=f"""<div class="live"><div class="picture"><div class="frame">
 <video muted playsinline aria-label="What the camera sees"></video><img class="map" alt=""></div>
 <span class="tag" hidden></span></div>
-<div class="said"><h2>Live</h2><p role="status">Hold a product before the camera. The detector is the one chosen in
-Inspect. Frames are scored and forgotten: none is kept anywhere.</p>
+<div class="said"><h2>Live</h2><p role="status">Hold a product up to the camera. The detector is the one chosen in
+Inspect. Frames are scored and forgotten: nothing is stored.</p>
 <button type="button" class="lg primary">Start the camera</button>
 <figure class="card" hidden><figcaption><span class="score"></span><span class="verdict"><b></b></span>
 {score_scale()}
@@ -65,7 +65,7 @@ Inspect. Frames are scored and forgotten: none is kept anywhere.</p>
 def read_frame(address):
     """The pixels (H, W, 3) uint8 of a frame, a `data:` address of a JPEG. Raises InputError."""
     if not isinstance(address, str) or not address.startswith(PREFIX) or len(address) > LARGEST:
-        raise InputError("The camera sent no picture that can be read: press Start again.")
+        raise InputError("The camera’s picture could not be read: press Start again.")
     try:
         return read_photo(base64.b64decode(address.removeprefix(PREFIX), validate=True))
     except binascii.Error:

@@ -36,7 +36,7 @@ def use_loaned_gpu(backbone: Backbone, device: str = "cuda") -> tuple[Backbone, 
     Args:
         backbone: on the CPU; a copy of it goes to `device`.
 
-    The embedded backbone comes back as it is: on the CPU it takes less time than a loan, and no visitor's quota.
+    A small backbone comes back as it is: on the CPU it takes less time than a loan, and no visitor's quota.
     """
     # An optimiser on the CPU asks for the state of the GPU that torch is made to believe in, and that is not there yet.
     torch.optim.Optimizer._accelerator_graph_capture_health_check = lambda optimiser: None
@@ -60,7 +60,7 @@ def use_loaned_gpu(backbone: Backbone, device: str = "cuda") -> tuple[Backbone, 
         except InputError as error:  # of other errors ZeroGPU tells nothing but the kind
             yield error
 
-    if backbone.name == "embedded":  # the two above stay unused, but such a Space must declare a GPU function to start
+    if backbone.small:  # the two above stay unused, but such a Space must declare a GPU function to start
         return backbone, Detector.training
     places = queue.SimpleQueue()
     for place in range(TRAININGS):

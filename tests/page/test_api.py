@@ -117,7 +117,7 @@ def test_wrong_sweeps_get_a_sentence(client, image, changes, sentence):
         ({"product": "x" * 10_000}, "10000 characters"),
         ({"product": "<script>"}, "'<script>' contains markup"),
         ({"image": None}, "no image"),
-        ({"image": 7}, "not of the kind that is taken here"),
+        ({"image": 7}, "of the wrong type"),
     ],
 )
 def test_wrong_values_get_a_sentence(client, image, changes, sentence):

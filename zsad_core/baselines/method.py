@@ -114,6 +114,7 @@ class Method(ABC):
         source: the paper.
         faithful: in a sentence or two, what is as in the paper and what is not.
         seeded: whether the seed of `fit` decides anything.
+        is_ours: whether it is the method of this project, and not one it is compared with.
     """
 
     name: ClassVar[str]
@@ -121,6 +122,7 @@ class Method(ABC):
     source: ClassVar[str]
     faithful: ClassVar[str]
     seeded: ClassVar[bool] = True
+    is_ours: ClassVar[bool] = False
 
     def __init__(self, backbone, resources: Resources = Resources()):
         self.backbone, self.resources = backbone, resources
