@@ -21,8 +21,8 @@ class Ours(Method):
     source = "the poster of Gao, He, Duan and Zuo, Sichuan University"
     faithful = (
         "The idea is the poster's: learned diversity words, distribution words with mixture guidance, frozen semantic "
-        "words, an FNN trained on text vectors only. The poster gives no losses, sizes, weights or score rule: those are "
-        "ours."
+        "words, an FNN trained on text vectors only. The poster gives no losses, sizes, weights or score rule: those "
+        "are ours."
     )
 
     def fit(self, product: str, seed: int = 0) -> FittedDetector:
