@@ -4,6 +4,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from html import escape
 
 import gradio as gr
@@ -70,14 +71,15 @@ class Run:
         self._runs._begin(self._visitor, self._work)
         started = time.monotonic()
         try:
-            for step in self._work:
-                if not self.note and time.monotonic() - started > self._runs.seconds:
-                    self._work.stop()
-                    self.note = (
-                        f"This took over {self._runs.seconds / 60:.0f} minutes, the most on a page that many share. It "
-                        "was stopped, and what it had come to was kept."
-                    )
-                    gr.Warning(escape(self.note))
-                yield step
-        finally:  # also where the loop over this was left early
+            with closing(iter(self._work)) as steps:  # also where the loop over this was left early
+                for step in steps:
+                    if not self.note and time.monotonic() - started > self._runs.seconds:
+                        self._work.stop()
+                        self.note = (
+                            f"This took over {self._runs.seconds / 60:.0f} minutes, the most on a page that many share. "
+                            "It was stopped, and what it had come to was kept."
+                        )
+                        gr.Warning(escape(self.note))
+                    yield step
+        finally:
             self._runs._end(self._visitor, self._work)

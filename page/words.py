@@ -5,7 +5,7 @@ import html
 import inspect
 import logging
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 
 import gradio as gr
 
@@ -29,8 +29,8 @@ def in_words(function: Callable, show: Callable[[str], str] = html.escape) -> Ca
         @functools.wraps(function)
         def handler(*arguments, **named):
             try:
-                with _turn() as turn:
-                    for result in function(*arguments, **named):
+                with _turn() as turn, closing(function(*arguments, **named)) as results:
+                    for result in results:
                         yield result
                         if turn is not None:
                             turn.pass_on()

@@ -7,12 +7,14 @@ import weakref
 import pytest
 from gradio_client import Client
 from playwright.sync_api import expect
-from serving import file_input
+from serving import file_input, serving
 
 import page.inspection
 import zsad_core.detector
+from page.admission import LIMITS
 from page.load import visitors
-from page.load.hostile import LARGEST, is_sentence, leave_while_training
+from page.load.greedy import greedy
+from page.load.hostile import LARGEST, fill, is_sentence, leave_while_training
 from zsad_core.detector import Detector
 
 SMALL = {"steps": 2, "prompts": 4}
@@ -79,6 +81,26 @@ def test_a_quick_training_does_not_wait_for_the_end_of_long_ones(address):
     finally:
         for job in jobs:
             job.cancel()
+
+
+@pytest.mark.slow
+def test_whoever_fills_the_queue_is_refused_in_words_and_another_is_served(embedded):
+    with serving(embedded) as address:
+        refused = fill(address, "greedy", 20)
+        assert len(refused) == 20 - LIMITS["training"].visitor and all(map(is_sentence, refused))
+        assert Client(address, verbose=False).predict("gear", **SMALL, api_name="/train")[0]["product"] == "gear"
+
+
+@pytest.mark.slow
+def test_a_greedy_visitor_with_ever_new_sessions_takes_nothing_from_another(embedded, tmp_path):
+    with serving(embedded) as address, greedy(address, "198.51.100.1") as answers:
+        visitor = visitors.Visitor(address, tmp_path)
+        for turn in range(3):
+            assert visitor.train("gear", **SMALL)[0]["product"] == "gear"
+            assert 0 <= visitor.inspect(visitors.picture(turn))[0] <= 1
+        visitor.close()
+    assert {status for (way, status) in answers if way == "run"} == {404}  # there is no way around the queue
+    assert {status for (way, status) in answers if way != "run"} == {200}  # the sentence is in the answer
 
 
 @pytest.mark.slow
