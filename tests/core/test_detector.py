@@ -224,7 +224,7 @@ BAD_FILES = {
     "pickle in a zip": (pickled, "pickle"),
     "other safetensors": (lambda data: safetensors.torch.save({"a": torch.zeros(2)}), "damaged"),
     "other metadata": (lambda data: safetensors.torch.save({"a": torch.zeros(2)}, {"b": "c"}), "something else than"),
-    "newer": (lambda data: edited(data, {"format_version": 2}), "format version 2.*update"),
+    "newer": (lambda data: edited(data, {"format_version": 3}), "format version 3.*update"),
     "no version": (lambda data: edited(data, {"format_version": "x"}), "no valid format version"),
     "other backbone": (
         lambda data: edited(data, {"fingerprint": "00", "backbone": "ViT-B-32"}),
