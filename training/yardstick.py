@@ -28,8 +28,8 @@ FAMILIES = (
     *("lobed_nut", "metal_grid", "pcb", "screw", "tablet", "transistor", "wood", "zipper"),
 )
 PLACES = "station", "table", "station", "anywhere"  # in turn
-LOOKS = 12  # of a product
-DAMAGED = 8  # of its looks that have a damaged twin
+LOOKS = 10  # of a product
+DAMAGED = 7  # of its looks that have a damaged twin
 SIZE = 256
 QUALITY = 84  # of WebP: all of it in 3 MB
 
@@ -76,7 +76,7 @@ def write(folder=FOLDER, first=FIRST_SEED, report=print):
     """Render the yardstick into a folder; products that are there already stay.
 
     `<product>/<look>.webp` is intact, `<look>_damaged.webp` its twin and `<look>_mask.png` where that is damaged;
-    index.json says what each product is.
+    product.json says what each product is.
     """
     folder = Path(folder)
     for number, family in enumerate(FAMILIES):

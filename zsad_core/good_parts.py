@@ -170,16 +170,17 @@ def remember(
     memory = Memory(count, features.flatten(0, 2)[kept].half(), said.flatten()[kept].half(), torch.ones(4))
     # A part is looked for among the other parts; a single one among its other looks.
     owner = kept // features[0, ..., 0].numel() // (each if count > 1 else 1)
-    upright = [first + look for first in range(0, len(looks), each) for look in range(each) if look not in TURNED]
-    own = [look // each if count > 1 else look for look in upright]
-    return _scaled(memory, features[upright], said[upright], owner, own, len(upright) // count, _names(images))
+    asked = [look for look in range(each) if not (corrupted and look in TURNED)]  # the corrupted looks suffice
+    own_looks = [first + look for first in range(0, len(looks), each) for look in asked]
+    mine = [look // each if count > 1 else look for look in own_looks]
+    return _scaled(memory, features[own_looks], said[own_looks], owner, mine, len(asked), _names(images))
 
 
 def _scaled(memory: Memory, features, words, owner, own, each: int, names: Sequence[str]) -> Memory:
     """The memory with the scale that the parts give it.
 
     Args:
-        features, words: of the parts' upright looks, part by part, the clean one first.
+        features, words: of the parts' own looks, part by part, the clean one first.
         owner: (M,) the part (or the look) that a remembered place is of. own: that of each look. each: looks of a part.
     """
     found = [_nearest(picture, memory.places.float()[owner != mine]) for picture, mine in zip(features, own)]

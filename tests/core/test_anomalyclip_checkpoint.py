@@ -111,7 +111,7 @@ def test_with_the_dual_path_off_the_image_path_is_the_backbones_own(backbone, im
 def test_with_the_dual_path_from_the_middle_on_the_last_depth_is_the_backbones_dense_path(backbone, image):
     visual, pixels = backbone._image.visual, backbone.preprocess([image])
     token, depths = looks_at_depths(visual, pixels, first=4)
-    own_image, own_dense = backbone.encode_pixels(pixels)
+    own_image, own_dense, _ = backbone.encode_pixels(pixels)
     dense = F.normalize(visual.ln_post(depths[-1]) @ visual.proj, dim=-1).unflatten(1, backbone.grid)
     assert torch.allclose(dense, own_dense, atol=1e-5)
     assert torch.allclose(F.normalize(visual.ln_post(token) @ visual.proj, dim=-1), own_image, atol=1e-5)
