@@ -1,6 +1,7 @@
 """`python -m zsad_core inspect`: trains a detector for a product, or loads one, and scores images with it."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -34,16 +35,27 @@ def _parse(arguments) -> argparse.Namespace:
     source = inspect.add_mutually_exclusive_group(required=True)
     source.add_argument("--product", help='name of the product, such as "metal nut"; a detector is trained for it')
     source.add_argument("--detector", metavar="FILE", help="a detector saved before, instead of training one")
+    inspect.add_argument(
+        "--good",
+        nargs="+",
+        action="extend",
+        metavar="GOOD",
+        help="photos of good parts, or folders of them, 1 to 16 in all, behind the images: no longer zero-shot",
+    )
     inspect.add_argument("--backbone", default="auto", metavar="NAME", help="auto (default), embedded, or another name")
     inspect.add_argument("--weights", metavar="FILE", help="a local checkpoint for the backbone")
     inspect.add_argument("--preset", choices=PRESETS, help="size of the training (default: quick)")
     inspect.add_argument("--seed", type=int, help="seed of the training (default: 0)")
-    inspect.add_argument("--save-detector", metavar="FILE", help="keep the trained detector, as .safetensors")
+    inspect.add_argument(
+        "--save-detector", metavar="FILE", help="keep the detector, as .safetensors, with its good parts"
+    )
     inspect.add_argument("--mode", choices=("fast", "windows"), default="fast", help="how the map is made")
     inspect.add_argument("--overlay-dir", metavar="DIR", help="write the map over each image into this folder, as PNG")
     inspect.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
     options = parser.parse_args(arguments)
-    for name in ("preset", "seed", "save_detector"):
+    if options.detector and options.save_detector and not options.good:
+        inspect.error("--save-detector keeps what is new, and --detector without --good loads what is kept already")
+    for name in ("preset", "seed"):
         if options.detector and getattr(options, name) is not None:
             inspect.error(f"--{name.replace('_', '-')} is about training, and --detector loads a trained detector")
     return options
@@ -57,12 +69,16 @@ def _inspect(options) -> int:
 
     if options.product is not None:
         clean_product_name(options.product)  # now, and not after a backbone was fetched for it
-    overlays = _OverlayFolder(options.overlay_dir, options.images) if options.overlay_dir else None
+    good = _good_photos(options.good) if options.good else []
+    overlays = _OverlayFolder(options.overlay_dir, [*options.images, *good]) if options.overlay_dir else None
     backbone = load_backbone(options.backbone, weights=options.weights, on_progress=_StatusLine())
     if backbone.note:
         print(backbone.note, file=sys.stderr)
-    detector, failures = _detector(options, backbone)
-    print(f"{detector.product} on {backbone.name}: 0 is normal, 1 abnormal, 0.5 neutral", file=sys.stderr)
+    detector, failures = _detector(options, backbone, good)
+    what = f"{detector.product} on {backbone.name}"
+    if count := detector.good_parts:
+        what += f", by words and {count} good part{'s' if count > 1 else ''} (no longer zero-shot)"
+    print(f"{what}: 0 is normal, 1 abnormal, 0.5 neutral", file=sys.stderr)
 
     width = max(len(words) for _, words in VERDICTS)
     rows = []
@@ -78,6 +94,8 @@ def _inspect(options) -> int:
                 "product": detector.product,
                 "backbone": backbone.name,
             }
+            if detector.good_parts:
+                row |= {"good_parts": detector.good_parts, "by_words": seen.by_words}
             rows.append(row)
             if not options.json:
                 print(f"{seen.score:.3f}  {seen.verdict:<{width}}  {image}", flush=True)
@@ -91,15 +109,44 @@ def _inspect(options) -> int:
     return 1 if failures else 0
 
 
-def _detector(options, backbone):
+def _good_photos(places):
+    """The files of good parts, in the order given; of a folder its images, by name. Raises InputError."""
+    from zsad_core.archives import SUFFIXES
+    from zsad_core.good_parts import MOST
+
+    photos = []
+    for place in places:
+        if not os.path.isdir(place):
+            photos.append(place)
+            continue
+        try:
+            images = sorted(
+                file for file in Path(place).iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != "."
+            )
+        except OSError as error:
+            raise InputError(f"The folder {place!r} cannot be read: {error.strerror}.") from None
+        if not images:
+            raise InputError(f"The folder {place!r} has no image of a good part: give another one, or files.")
+        photos += images
+    if len(photos) > MOST:
+        raise InputError(f"{len(photos)} good parts were given: give 1 to {MOST} photos.")
+    return photos
+
+
+def _detector(options, backbone, good):
     """The detector to use, and how many things failed on the way: one that can't be saved is still used."""
     from zsad_core.detector import Detector
     from zsad_core.recipe import Recipe
 
     if options.detector:
-        return Detector.load(options.detector, backbone), 0
-    recipe = getattr(Recipe, (options.preset or "quick").replace("-", "_"))()
-    detector = Detector.fit(backbone, options.product, recipe=recipe, seed=options.seed or 0, on_progress=_StatusLine())
+        detector = Detector.load(options.detector, backbone)
+    else:
+        recipe = getattr(Recipe, (options.preset or "quick").replace("-", "_"))()
+        detector = Detector.fit(backbone, options.product, recipe, options.seed or 0, on_progress=_StatusLine())
+    if good:
+        detector = detector.with_good_parts(good)
+        for doubt in detector.memory.doubts:
+            print(doubt, file=sys.stderr)
     if options.save_detector:
         try:
             detector.save(options.save_detector)

@@ -74,12 +74,14 @@ class Category:
         product: as a person would name it in a sentence, "metal nut".
         dataset: name of the folder that was given, "MVTecAD".
         name: as the data set calls it, "metal_nut"; of AeBAD, the domain.
+        training: its intact images outside of the test, where the layout has some (MVTec's and VisA's).
     """
 
     product: str
     samples: tuple
     dataset: str = ""
     name: str = ""
+    training: tuple = ()
 
     def __str__(self):
         return f"{self.dataset}/{self.name}"
@@ -123,7 +125,9 @@ def read_mvtec(root):
             samples.append(_sample(path, defect, mask, f"{defect}/{path.name}"))
         if samples:
             name = test.parent.name
-            categories.append(Category(spelled(name), tuple(samples), root.name, name))
+            good = _images(test.parent.glob("train/good/*"))
+            training = tuple(Sample(path, False, name=f"train/good/{path.name}") for path in good)
+            categories.append(Category(spelled(name), tuple(samples), root.name, name, training))
     if not categories:
         raise InputError(
             f"There is no data below {root.name!r}: give a folder in MVTec's layout (<category>/test/good/*.png), with "
@@ -140,15 +144,17 @@ def read_visa(root, dataset):
     Raises:
         InputError: the split file is not what it should be.
     """
-    categories = {}
+    categories, training = {}, {}
     try:
         with open(root / VISA_SPLIT, newline="", encoding="utf-8-sig") as file:
             for row in csv.DictReader(file):
+                path, mask = _within(root, row["image"]), _within(root, row["mask"]) if row["mask"] else None
+                name = "/".join(path.parts[-2:])
+                sample = Sample(path, row["label"] != "normal", mask, name)
                 if row["split"] == "test":
-                    path, mask = _within(root, row["image"]), _within(root, row["mask"]) if row["mask"] else None
-                    name = "/".join(path.parts[-2:])
-                    sample = Sample(path, row["label"] != "normal", mask, name)
                     categories.setdefault(_named(row["object"]), []).append(sample)
+                elif not sample.damaged:
+                    training.setdefault(_named(row["object"]), []).append(sample)
     except (KeyError, TypeError, ValueError, csv.Error):
         raise InputError(
             f"{VISA_SPLIT} is damaged: it should be a table with the columns object, split, label, image and mask. "
@@ -156,7 +162,10 @@ def read_visa(root, dataset):
         ) from None
     if not categories:
         raise InputError(f"{VISA_SPLIT} names no test image: take it from the data set again.")
-    return [Category(spelled(name), tuple(samples), dataset, name) for name, samples in sorted(categories.items())]
+    return [
+        Category(spelled(name), tuple(samples), dataset, name, tuple(training.get(name, ())))
+        for name, samples in sorted(categories.items())
+    ]
 
 
 def read_aebad(root, dataset):

@@ -5,6 +5,7 @@ from .acr import Acr
 from .anomalyclip import AnomalyClip
 from .clip import Clip, ClipAc
 from .maeday import Maeday
+from .memory import GoodPartsMemory
 from .method import Fitted, ImageBatch, Method, Resources
 from .ours import Ours
 from .rwda import Rwda
@@ -12,9 +13,9 @@ from .winclip import WinClip
 
 __all__ = ["METHODS", "method_named", "Method", "Fitted", "ImageBatch", "Resources"]
 
-# In the order of the poster's table, by the name that is typed.
+# In the order of the poster's table, by the name that is typed; the one that needs good parts is not in it.
 METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Clip, ClipAc, WinClip, Rwda, AnomalyClip, Maeday, Acr, Ours)
+    method.name: method for method in (Clip, ClipAc, WinClip, Rwda, AnomalyClip, Maeday, Acr, GoodPartsMemory, Ours)
 }
 
 

@@ -29,6 +29,11 @@ class GoodPartsMemory(Method):
         "does for ours with good parts: so many deviations above what the parts score among each other."
     )
     seeded = False
+    takes_good_parts = needs_good_parts = True
+
+    @classmethod
+    def title_with(cls, parts: int) -> str:
+        return f"Memory of {parts} good part{'s' if parts > 1 else ''}"
 
     def missing(self) -> str | None:
         return None if self.resources.good_parts else f"{self.title} needs 1 to 16 photos of good parts."

@@ -8,9 +8,10 @@
 Methods are compared on the same encoding, so what differs between them is what is said to it and how it is asked.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -115,6 +116,7 @@ class Method(ABC):
         faithful: in a sentence or two, what is as in the paper and what is not.
         seeded: whether the seed of `fit` decides anything.
         is_ours: whether it is the method of this project, and not one it is compared with.
+        takes_good_parts: whether photos of good parts change it. needs_good_parts: whether it can't do without them.
     """
 
     name: ClassVar[str]
@@ -123,9 +125,22 @@ class Method(ABC):
     faithful: ClassVar[str]
     seeded: ClassVar[bool] = True
     is_ours: ClassVar[bool] = False
+    takes_good_parts: ClassVar[bool] = False
+    needs_good_parts: ClassVar[bool] = False
 
     def __init__(self, backbone, resources: Resources = Resources()):
         self.backbone, self.resources = backbone, resources
+
+    @classmethod
+    def title_with(cls, parts: int) -> str:
+        """As it is printed with so many good parts, 1 or more: "Ours + 4 good parts"."""
+        return f"{cls.title} + {parts} good part{'s' if parts > 1 else ''}"
+
+    def with_good_parts(self, photos: Sequence) -> "Method":
+        """This method with photos of good parts, in place of those it has; this one stays as it is."""
+        other = copy.copy(self)
+        other.resources = replace(self.resources, good_parts=photos)
+        return other
 
     def missing(self) -> str | None:
         """A sentence: why the method cannot run here, and what to do about it; None where it can."""

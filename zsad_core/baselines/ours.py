@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from ..detector import Detector, Inspection
-from .method import ImageBatch, Method
+from .method import ImageBatch, Method, Resources
+
+NOTHING_BESIDE = Resources()
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +24,19 @@ class Ours(Method):
     faithful = (
         "The idea is the poster's: learned diversity words, distribution words with mixture guidance, frozen semantic "
         "words, an FNN trained on text vectors only. The poster gives no losses, sizes, weights or score rule: those "
-        "are ours."
+        "are ours. So is what it does with good parts, where it is given any: then it is no longer zero-shot."
     )
+    takes_good_parts = True
+
+    def __init__(self, backbone, resources: Resources = NOTHING_BESIDE):
+        super().__init__(backbone, resources)
+        self._trained: dict[tuple[str, int], Detector] = {}  # the last one; other good parts need no other training
 
     def fit(self, product: str, seed: int = 0) -> FittedDetector:
-        return FittedDetector(Detector.fit(self.backbone, product, self.resources.recipe, seed))
+        detector = self._trained.get((product, seed))
+        if detector is None:
+            detector = Detector.fit(self.backbone, product, self.resources.recipe, seed)
+            self._trained.clear()
+            self._trained[product, seed] = detector
+        photos = self.resources.good_parts
+        return FittedDetector(detector.with_good_parts(photos) if photos else detector)

@@ -16,7 +16,7 @@ from zsad_core.recipe import PRESETS
 
 DEFAULT_CORRUPTIONS = "none,brightness,contrast,blur,noise"
 METHODS = "ours,clip,clip-ac,winclip,rwda"
-AT_LEAST = 4  # good and damaged images, without which a category's AUROC says nothing
+MOST_DRAWS = 20  # whose memories are kept side by side
 
 
 @command_line
@@ -40,7 +40,8 @@ def _parse(arguments):
     parser = argparse.ArgumentParser(
         "python -m zsad_core.benchmark",
         description="Measures methods on labelled images, clean and corrupted. Writes results.csv, results.md, "
-        "robustness.png and speed.md. A run that was stopped goes on where it was when its command is repeated.",
+        "robustness.png, verdicts.png and speed.md. A run that was stopped goes on where it was when its command is "
+        "repeated.",
     )
     data = parser.add_argument_group("data")
     data.add_argument(
@@ -56,7 +57,7 @@ def _parse(arguments):
     )
     data.add_argument("--severity", type=int, default=3, metavar="N", help="of the tables, 1 to 5 (default: 3)")
     data.add_argument(
-        "--severities", type=_severities, default=(), metavar="N-M", help="more of them, for robustness.png: 0-5"
+        "--severities", type=_severities, default=(), metavar="N-M", help="more of them, for both charts: 0-5"
     )
     method = parser.add_argument_group("methods")
     method.add_argument("--methods", type=_names, default=_names(METHODS), metavar="A,B", help=f"default: {METHODS}")
@@ -67,6 +68,10 @@ def _parse(arguments):
     method.add_argument("--weights", metavar="FILE", help="a local checkpoint for the backbone")
     method.add_argument("--preset", choices=PRESETS, default="quick", help="size of our training (default: quick)")
     method.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each method (default: 3)")
+    method.add_argument(
+        "--shots", type=_shots, default=(), metavar="N,M", help="good parts that ours and memory are also given: 1,2,4"
+    )
+    method.add_argument("--draws", type=int, default=3, metavar="N", help="of good parts (default: 3)")
     method.add_argument("--auxiliary", type=Path, metavar="DIR", help="labelled images of other products, to learn on")
     method.add_argument("--anomalyclip", type=Path, metavar="FILE", help="a published AnomalyCLIP checkpoint")
     method.add_argument("--maeday", type=Path, metavar="DIR", help="a masked auto-encoder with its decoder")
@@ -84,6 +89,8 @@ def _parse(arguments):
         parser.error("--scheduler is for --engine dask")
     if not 1 <= options.severity <= 5 or not 1 <= options.seeds <= 100:
         parser.error("--severity must be from 1 to 5, and --seeds from 1 to 100")
+    if not 1 <= options.draws <= MOST_DRAWS:
+        parser.error(f"--draws must be from 1 to {MOST_DRAWS}")
     return options
 
 
@@ -128,6 +135,7 @@ def _corruptions(options):
 
 def _categories(folders, wanted):
     """The categories to be measured, and those with too few images: label -> how many they have."""
+    from zsad_core.benchmark.work import AT_LEAST
     from zsad_core.datasets import read_dataset
 
     found = [category for folder in folders for category in read_dataset(folder)]
@@ -161,6 +169,7 @@ def _contents(categories):
             "images": len(category.samples),
             "damaged": sum(sample.damaged for sample in category.samples),
             "names": digest(sample.name for sample in category.samples),
+            "training": digest(sample.name for sample in category.training),
         }
         for category in categories
     }
@@ -175,7 +184,7 @@ def _plan(options):
 
     from zsad_core import Recipe, __version__
     from zsad_core.baselines import Resources
-    from zsad_core.benchmark.work import ABLATIONS, ALL_METHODS, Plan, backbone_of
+    from zsad_core.benchmark.work import ABLATIONS, ALL_METHODS, Plan, backbone_of, entrants
     from zsad_core.cores import set_threads_for
 
     methods = ("ours", *ABLATIONS) if options.ablation else options.methods
@@ -186,12 +195,28 @@ def _plan(options):
     if backbone.note:
         print(backbone.note, file=sys.stderr)
     set_threads_for(backbone)
-    reasons = {name: ALL_METHODS[name](backbone, resources).missing() for name in methods}
-    missing = {name: reason for name, reason in reasons.items() if reason}
+    missing = {}
+    for name in methods:
+        method = ALL_METHODS[name](backbone, resources)
+        if method.needs_good_parts and not options.shots:
+            missing[name] = f"{method.title} needs good parts: give their number, such as --shots 4."
+        elif not method.needs_good_parts and (reason := method.missing()):
+            missing[name] = reason
     runnable = tuple(name for name in methods if name not in missing)
     if not runnable:
         raise InputError("No method can run. " + " ".join(missing.values()))
-    plan = Plan(runnable, options.seeds, options.backbone, options.weights, resources, torch.get_num_threads())
+    if options.shots and not any(ALL_METHODS[name].takes_good_parts for name in runnable):
+        raise InputError("None of the methods takes good parts: add ours or memory to them, or leave out --shots.")
+    plan = Plan(
+        runnable,
+        options.seeds,
+        options.backbone,
+        options.weights,
+        resources,
+        torch.get_num_threads(),
+        options.shots,
+        options.draws,
+    )
     settings = {
         "versions": {
             "zsad_core": __version__,
@@ -201,7 +226,10 @@ def _plan(options):
         "backbone": backbone.name,
         "fingerprint": backbone.fingerprint,
         "methods": methods,
+        "entrants": entrants(methods, options.shots),
         "seeds": options.seeds,
+        "shots": options.shots,
+        "draws": options.draws if options.shots else 0,
         "corruptions": options.corruptions,
         "severity": options.severity,
         "severities": sorted({options.severity, *options.severities} - {0}),
@@ -234,6 +262,13 @@ def _severities(text):
         raise argparse.ArgumentTypeError("give whole numbers from 0 to 5, such as 0-5 or 1,3,5")
     first, last, listed = match.groups()
     return tuple(map(int, listed.split(","))) if listed else tuple(range(int(first), int(last) + 1))
+
+
+def _shots(text):
+    """ "1,2,4" as a tuple of whole numbers from 1 to 16, the smallest first."""
+    if not re.fullmatch(r"([1-9]|1[0-6])(,([1-9]|1[0-6]))*", text):
+        raise argparse.ArgumentTypeError("give whole numbers from 1 to 16, such as 4 or 1,2,4")
+    return tuple(sorted({int(number) for number in text.split(",")}))
 
 
 class _Progress:

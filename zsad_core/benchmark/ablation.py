@@ -7,9 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from ..baselines.method import Resources, state_probability
-from ..baselines.ours import FittedDetector, Ours
-
-NOTHING_BESIDE = Resources()
+from ..baselines.ours import NOTHING_BESIDE, FittedDetector, Ours
 
 
 class Prototype:
@@ -33,6 +31,7 @@ class Ablated(Ours):
     """Our method with other values in its recipe: a weight of 0 takes a part out."""
 
     source = "an ablation of our own method"
+    takes_good_parts = False  # words alone are taken apart
     changes: ClassVar[dict] = {}
 
     def __init__(self, backbone, resources: Resources = NOTHING_BESIDE):

@@ -10,6 +10,8 @@ import numpy as np
 from scipy.ndimage import label
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
+from ..verdict import NEUTRAL
+
 MAP_SIDE = 256  # pixels of the longer side at which maps are compared with masks
 PRO_LIMIT = 0.3  # false-positive rate up to which PRO is integrated
 
@@ -20,9 +22,11 @@ _REACH = 12.0
 
 METRICS = {
     "image_auroc": "image AUROC", "image_ap": "image AP", "image_f1_max": "image F1-max",
+    "false_alarms": "false alarms", "caught": "caught", "balanced_accuracy": "balanced accuracy",
     "pixel_auroc": "pixel AUROC", "pro": "PRO",
 }  # fmt: skip
 IMAGE_METRICS = ("image_auroc", "image_ap", "image_f1_max")
+VERDICT_METRICS = ("false_alarms", "caught", "balanced_accuracy")
 PIXEL_METRICS = ("pixel_auroc", "pro")
 
 
@@ -41,6 +45,22 @@ def image_metrics(damaged: Sequence[bool], scores: Sequence[float]) -> dict[str,
         "image_ap": float(average_precision_score(damaged, scores)),
         "image_f1_max": float(f1.max()),
     }
+
+
+def verdict_metrics(damaged: Sequence[bool], scores: Sequence[float]) -> dict[str, float]:
+    """What the verdict is worth, which turns at a score of .5: dict of name -> value, nan without both labels.
+
+    "false_alarms" is the share of intact images over it, "caught" that of damaged ones, and "balanced_accuracy" the
+    mean of the share of damaged ones over it and of intact ones that are not.
+
+    Args:
+        damaged: (N,) bool, the labels. scores: (N,) in [0, 1], higher for damaged.
+    """
+    if all(damaged) or not any(damaged):
+        return dict.fromkeys(VERDICT_METRICS, float("nan"))
+    damaged, called = np.asarray(damaged), np.asarray(scores) > NEUTRAL
+    alarms, caught = float(called[~damaged].mean()), float(called[damaged].mean())
+    return {"false_alarms": alarms, "caught": caught, "balanced_accuracy": (caught + 1 - alarms) / 2}
 
 
 def compared_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -1,5 +1,5 @@
-"""What a run has to say: results.csv, results.md, robustness.png, and speed.md with the timings, which alone differ
-from one run to the next."""
+"""What a run has to say: results.csv, results.md, robustness.png, verdicts.png where there are several severities, and
+speed.md with the timings, which alone differ from one run to the next."""
 
 import csv
 import io
@@ -8,11 +8,11 @@ from collections import defaultdict
 import numpy as np
 
 from ..errors import InputError
-from .chart import robustness_chart
-from .metrics import IMAGE_METRICS, MAP_SIDE, METRICS, PIXEL_METRICS
+from .chart import robustness_chart, verdict_chart
+from .metrics import IMAGE_METRICS, MAP_SIDE, METRICS, PIXEL_METRICS, VERDICT_METRICS
 from .published import POSTER, POSTER_AEBAD, POSTER_COLUMNS, WINCLIP, WINCLIP_BACKBONE, published_name
 from .results import ResultFolder, write_whole
-from .work import ALL_METHODS, Result, Unit
+from .work import ALL_METHODS, Result, Unit, method_of, title_of
 
 SHARING = ("ours", "clip", "clip-ac", "rwda", "winclip")  # ask one encoding; WinCLIP's windows are timed apart
 ENSEMBLE = "winclip"  # its image score is that of the plain prompt ensemble, without windows
@@ -39,6 +39,8 @@ def write(folder: ResultFolder, units: list[Unit]) -> str:
         "robustness.png": robustness_chart(folder.settings, figures),
         "speed.md": speed_lines(folder.settings, results),
     }
+    if len(folder.settings["severities"]) > 1:
+        written["verdicts.png"] = verdict_chart(folder.settings, figures)
     for name, content in written.items():
         write_whole(folder.path / name, content)
     return f"{written['results.md']}\n{written['speed.md']}"
@@ -48,7 +50,8 @@ class Figures:
     """The metrics of a run, by what they are of.
 
     Attributes:
-        categories: labels of the categories, in the order of the work list. methods: those that gave a figure.
+        categories: labels of the categories, in the order of the work list.
+        methods: the entrants that gave a figure.
         severities: kind of corruption -> its severities; "none" has 0 alone.
     """
 
@@ -108,20 +111,23 @@ def _markdown(settings, figures, results):
             _poster_table(settings, figures, categories, conditions, known),
             "Other metrics, percent: " + " / ".join(conditions) + ".",
             _metric_table(settings, figures, categories, conditions, known),
+            "At the verdict, a score of 0.5, percent: false alarms / caught / balanced accuracy.",
+            _verdict_table(figures, categories, _columns(conditions)),
         ]
     for metric in ("image_auroc", "pixel_auroc"):
         parts += [
             f"## {METRICS[metric][0].upper()}{METRICS[metric][1:]} by category",
             "Percent: " + " / ".join(conditions) + ".",
             table(
-                ["category", *(ALL_METHODS[name].title for name in figures.methods)],
+                ["category", *(title_of(name) for name in figures.methods)],
                 [
                     [label, *(_slashed(figures, name, metric, [label], conditions) for name in figures.methods)]
                     for label in figures.categories
                 ],
             ),
         ]
-    parts += [*_harm(figures, conditions), *_left_out(settings, results), *_poster_lines(), *_method_lines(settings)]
+    parts += [*_harm(figures, conditions), *_good_parts(results), *_left_out(settings, results)]
+    parts += [*_poster_lines(), *_method_lines(settings)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -147,22 +153,24 @@ def _head(settings, figures):
         "A corruption is applied to the image as it lies on disk, before it is resized for the backbone. Maps are "
         f"compared with masks at {MAP_SIDE} pixels on the longer side, or the image's own size if that is smaller; "
         "pixel metrics are over all images of a category together, PRO up to a false-positive rate of 0.3.",
+        "False alarms are good images whose score is over 0.5, where the verdict turns, and catches are damaged ones. "
+        "Methods without good parts are taken at the 0.5 of their own score, as it is; nobody fitted it to these data.",
         f"Versions: {versions}.",
     ]
+    if settings["shots"]:
+        lines.insert(
+            2,
+            f"With good parts a method is no longer zero-shot. Of {settings['draws']} draws of them, each is one "
+            "of its seeds here, with the training of seed 0.",
+        )
     return "# Benchmark\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
 def _poster_table(settings, figures, categories, conditions, known):
     """The poster's table: a row a method; below it what was published for it, where these data are a known test set."""
-    corrupted = conditions.get("corrupted", [])
-    columns = {kind: [(kind, severity)] for kind, severity in corrupted}
-    if corrupted:
-        columns["mean"] = corrupted
-    if "none" in conditions:
-        columns["none"] = conditions["none"]
-    rows = []
-    for name in settings["methods"]:
-        title = ALL_METHODS[name].title
+    columns, rows = _columns(conditions), []
+    for name in settings["entrants"]:
+        title = title_of(name)
         if name in settings["not run"]:
             rows.append([title, f"not run: {settings['not run'][name]}", *[""] * (len(columns) - 1)])
             continue
@@ -172,6 +180,28 @@ def _poster_table(settings, figures, categories, conditions, known):
             rows.append([f"{title}, published", *(_decimal(published.get(column)) for column in columns)])
             if settings["backbone"] == WINCLIP_BACKBONE:
                 rows.append([f"{title}, difference", *_differences(figures, measured, published)])
+    return table(["method", *columns], rows)
+
+
+def _columns(conditions):
+    """The poster's columns, with the (kind, severity) of which each is the mean."""
+    corrupted = conditions.get("corrupted", [])
+    columns = {kind: [(kind, severity)] for kind, severity in corrupted}
+    if corrupted:
+        columns["mean"] = corrupted
+    if "none" in conditions:
+        columns["none"] = conditions["none"]
+    return columns
+
+
+def _verdict_table(figures, categories, columns):
+    rows = []
+    for name in figures.methods:
+        cells = []
+        for where in columns.values():
+            values = [figures.mean(name, metric, categories, where) for metric in VERDICT_METRICS]
+            cells.append(" / ".join(f"{value.mean():.1f}" for value in values if value is not None))
+        rows.append([title_of(name), *cells])
     return table(["method", *columns], rows)
 
 
@@ -196,7 +226,7 @@ def _metric_table(settings, figures, categories, conditions, known):
     """All metrics, clean and corrupted; and where the backbone and the data are WinCLIP's, its own and the distance."""
     names, rows = (*IMAGE_METRICS[1:], *PIXEL_METRICS), []
     for name in figures.methods:
-        title = ALL_METHODS[name].title
+        title = title_of(name)
         rows.append([title, *(_slashed(figures, name, metric, categories, conditions) for metric in names)])
         paper = WINCLIP.get(known, {}).get(name, {})
         if "pro" in paper and settings["backbone"] == WINCLIP_BACKBONE and "none" in conditions:
@@ -238,13 +268,30 @@ def _harm(figures, conditions):
     ]
 
 
+def _good_parts(results):
+    """Which images were good parts, by category and draw."""
+    lines = {}
+    for unit, result in results:
+        for row in result.rows:
+            if row["parts"]:
+                key = unit.category, method_of(row["method"])[1], row["seed"]
+                lines[key] = f"- {unit.category}, {key[1]}, draw {row['seed']}: {', '.join(row['parts'])}"
+    if not lines:
+        return []
+    return [
+        "## Good parts",
+        "Images for training, where the data have enough of them; else of the test, and in that draw not tested.",
+        "\n".join(lines.values()),
+    ]
+
+
 def _left_out(settings, results):
     """Whatever was asked for and is not in the figures, with its reason."""
     lines = [f"- {label}: {count}, too few for an AUROC." for label, count in settings["left out"].items()]
-    lines += [f"- {ALL_METHODS[name].title} was not run. {reason}" for name, reason in settings["not run"].items()]
+    lines += [f"- {title_of(name)} was not run. {reason}" for name, reason in settings["not run"].items()]
     for unit, result in results:
         lines += [f"- {unit.category}, {name}: {reason}" for name, reason in result.unreadable.items()]
-        lines += [f"- {ALL_METHODS[name].title} on {unit}: {reason}" for name, reason in result.failures.items()]
+        lines += [f"- {title_of(name)} on {unit}: {reason}" for name, reason in result.failures.items()]
     return ["## Left out", "\n".join(dict.fromkeys(lines))] if lines else []
 
 
@@ -276,15 +323,18 @@ def _decimal(value):
 
 
 def _csv(results):
-    """One row a method, category, corruption, severity and seed; metrics from 0 to 1, blank where there are none."""
+    """One row a method, number of good parts, category, corruption, severity and seed; metrics from 0 to 1, blank where
+    there are none."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["method", "dataset", "category", "corruption", "severity", "seed", *METRICS, "images"])
+    place = "dataset", "category", "corruption", "severity", "seed"
+    writer.writerow(["method", "good_parts", *place, *METRICS, "images"])
     for unit, result in results:
         place = [unit.category.dataset, unit.category.name, unit.corruption, unit.severity]
         for row in result.rows:
+            method, parts = method_of(row["method"])
             values = ["" if np.isnan(row[metric]) else f"{row[metric]:.6f}" for metric in METRICS]
-            writer.writerow([row["method"], *place, row["seed"], *values, result.images])
+            writer.writerow([method.name, parts, *place, row["seed"], *values, row["images"]])
     return file.getvalue()
 
 

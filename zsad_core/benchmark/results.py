@@ -109,7 +109,9 @@ def _result(kept):
     try:
         result = Result(**kept)
         sound = (
-            all(isinstance(row["method"], str) and isinstance(row["seed"], int) for row in result.rows)
+            all(isinstance(row["method"], str) for row in result.rows)
+            and all(isinstance(row[name], int) for row in result.rows for name in ("seed", "images"))
+            and all(isinstance(part, str) for row in result.rows for part in row["parts"])
             and all(isinstance(row[metric], float) for row in result.rows for metric in METRICS)
             and all(isinstance(reason, str) for reason in (*result.unreadable.values(), *result.failures.values()))
             and all(isinstance(taken, float) and math.isfinite(taken) for taken in result.seconds.values())

@@ -1,7 +1,9 @@
 """The work list of a benchmark, and how one unit of it is done: one category under one corruption, by every method.
 
 An image is read once a category (as far as the cache reaches), corrupted and encoded once a unit, and then asked by
-every method with every seed. Nothing grows with the number of images but their scores.
+every entrant with every seed. Nothing grows with the number of images but their scores.
+
+An entrant is a method as it stands in a table: by its name, "ours", or with a number of good parts, "ours+4".
 """
 
 import time
@@ -17,15 +19,17 @@ import numpy as np
 import torch
 
 from ..backbone import Backbone, load_backbone
-from ..baselines import METHODS, Fitted, ImageBatch, Resources
+from ..baselines import METHODS, Fitted, ImageBatch, Method, Resources
 from ..corruptions import corrupt
-from ..datasets import Category
+from ..datasets import Category, Sample
 from ..errors import InputError
 from ..images import read_image
 from .ablation import ABLATIONS
-from .metrics import PixelCounts, Truth, compared_size, image_metrics
+from .metrics import PixelCounts, Truth, compared_size, image_metrics, verdict_metrics
 
 ALL_METHODS = {**METHODS, **ABLATIONS}
+AT_LEAST = 4  # good and damaged images, without which a category's AUROC says nothing
+REDRAWN = 20  # times, where good parts that were drawn cannot be used: one is damaged, or two are the same photo
 BATCH = 32  # images that are looked at together; a method that normalises by its batch sees so many
 CACHE_BYTES = 512 * 2**20  # of the category at hand; what goes beyond is read again for every corruption
 
@@ -37,6 +41,7 @@ class Plan:
     Attributes:
         backbone, weights: as `load_backbone` takes them.
         methods: names, in the order of the table. seeds: how many, from 0; a method that draws nothing gets one.
+        shots: numbers of good parts, 1 to 16; none where all is zero-shot. draws: of good parts, from 0.
         resources: what methods may need beside the backbone.
         threads: of torch, so that another process computes exactly what this one would.
     """
@@ -47,10 +52,41 @@ class Plan:
     weights: str | None = None
     resources: Resources = Resources()
     threads: int = 1
+    shots: tuple[int, ...] = ()
+    draws: int = 3
 
     def runs(self) -> list[tuple[str, int]]:
-        """(method, seed) of every row that a unit gives."""
-        return [(name, seed) for name in self.methods for seed in range(self.seeds if ALL_METHODS[name].seeded else 1)]
+        """(entrant, seed) of every row that a unit gives; with good parts, what is drawn by the seed are the parts."""
+        return [(name, seed) for name in entrants(self.methods, self.shots) for seed in range(self._seeds(name))]
+
+    def _seeds(self, entrant):
+        method, parts = method_of(entrant)
+        return self.draws if parts else self.seeds if method.seeded else 1
+
+
+def entrants(methods: Iterable[str], shots: Sequence[int]) -> list[str]:
+    """Methods by name; those that take good parts also with each number of them, and no longer without if they can't.
+
+    Where no number is given, a method that needs good parts stands there by its name.
+    """
+    names = []
+    for name in methods:
+        method = ALL_METHODS[name]
+        with_parts = [f"{name}+{parts}" for parts in shots] if method.takes_good_parts else []
+        names += with_parts if method.needs_good_parts and with_parts else [name, *with_parts]
+    return names
+
+
+def method_of(entrant: str) -> tuple[type[Method], int]:
+    """The method of an entrant, and its number of good parts, 0 where it has none."""
+    name, _, parts = entrant.partition("+")
+    return ALL_METHODS[name], int(parts or 0)
+
+
+def title_of(entrant: str) -> str:
+    """An entrant as it is printed."""
+    method, parts = method_of(entrant)
+    return method.title_with(parts) if parts else method.title
 
 
 @dataclass(frozen=True)
@@ -70,9 +106,10 @@ class Result:
     """What a unit gives. Everything but `seconds` is the same whenever and wherever it is computed.
 
     Attributes:
-        rows: a dict for every method and seed, with the metrics.
+        rows: a dict for every entrant ("method") and seed, with the metrics, the number of "images" they are over, and
+            the names of its good "parts".
         unreadable: name of a sample -> why its image or its mask could not be read.
-        failures: name of a method -> why it could not be used on this category.
+        failures: name of an entrant -> why it could not be used on this category.
         images: how many were inspected.
         seconds: stage of the work -> seconds spent in it.
     """
@@ -158,21 +195,23 @@ class Bench:
         self._images: dict[Path, np.ndarray] = {}
         self._cached = 0  # bytes of the images
         self._fitted: dict[tuple[str, int], Fitted] = {}
+        self._parts: dict[tuple[str, int], list[str]] = {}  # names of the good parts of what is fitted
 
     def run(self, unit: Unit) -> Result:
         """Does one unit of the plan."""
         if unit.category != self._category:
-            self._category, self._images, self._cached, self._fitted = unit.category, {}, 0, {}
+            self._category, self._images, self._cached = unit.category, {}, 0
+            self._fitted, self._parts = {}, {}
         clock = Clock()
         unreadable: dict[str, str] = {}
         failures: dict[str, str] = {}
-        labels: list[bool] = []
-        scores: dict[tuple[str, int], list[float]] = defaultdict(list)
+        images_read = 0
+        scores: dict[tuple[str, int], list[tuple[bool, float]]] = defaultdict(list)
         pixels: dict[tuple[str, int], PixelCounts] = defaultdict(PixelCounts)
         kind, severity = _corruption(unit)
         runs = [run for run in self.plan.runs() if self._fit(*run, failures, clock)]
         for batch in _batches(unit.category.samples):
-            images, truths = [], []
+            images, truths, shown = [], [], []
             for sample in batch:
                 image = self._read(sample, unreadable, clock)
                 if image is not None:
@@ -180,29 +219,46 @@ class Bench:
                         images.append(corrupt(image, kind, severity, _seed(sample)))
                     with clock("metrics"):
                         truths.append(_truth(sample, image.shape[:2], unreadable))
-                    labels.append(sample.damaged)
+                    shown.append(sample)
             if images:
-                self._inspect(images, truths, runs, scores, pixels, failures, clock)
+                self._inspect(images, truths, shown, runs, scores, pixels, failures, clock)
+                images_read += len(images)
         rows = []
         with clock("metrics"):
             for name, seed in runs:
                 if name not in failures:
-                    measured = {**image_metrics(labels, scores[name, seed]), **pixels[name, seed].metrics()}
-                    rows.append({"method": name, "seed": seed, **measured})
-        return Result(rows, unreadable, failures, len(labels), dict(clock.seconds))
+                    found = tuple(zip(*scores[name, seed])) or ((), ())
+                    measured = {**image_metrics(*found), **verdict_metrics(*found), **pixels[name, seed].metrics()}
+                    described = {"method": name, "seed": seed, "images": len(found[0])}
+                    rows.append({**described, "parts": self._parts.get((name, seed), []), **measured})
+        return Result(rows, unreadable, failures, images_read, dict(clock.seconds))
 
     def _fit(self, name, seed, failures, clock):
         """Whether the method is ready for the category at hand; trains it if it has not been yet."""
         try:
             if (name, seed) not in self._fitted:
                 with clock(f"{name}, training"):
-                    self._fitted[name, seed] = self.methods[name].fit(self._category.product, seed)
+                    self._fitted[name, seed] = self._fit_now(name, seed)
         except InputError as error:
             failures[name] = str(error)
         return name not in failures
 
-    def _inspect(self, images, truths, runs, scores, pixels, failures, clock):
-        """Scores one batch with every method and adds up what the metrics need."""
+    def _fit_now(self, entrant, seed):
+        name, _, parts = entrant.partition("+")
+        if not parts:
+            return self.methods[name].fit(self._category.product, seed)
+        for attempt in range(REDRAWN):
+            drawn = draw_parts(self._category, int(parts), seed, attempt)
+            self._parts[entrant, seed] = [sample.name for sample in drawn]
+            try:
+                method = self.methods[name].with_good_parts([sample.path for sample in drawn])
+                return method.fit(self._category.product)
+            except InputError as error:
+                reason = error
+        raise reason
+
+    def _inspect(self, images, truths, samples, runs, scores, pixels, failures, clock):
+        """Scores one batch with every method and adds up what the metrics need: all but its own good parts."""
         batch = TimedImageBatch(self.backbone, images, clock)
         with clock("encoding"):
             batch.encoded  # noqa: B018 (computed here, so that no method is charged for it)
@@ -219,8 +275,11 @@ class Bench:
                 failures[name] = "It gave scores that are no numbers."
                 continue
             with clock("metrics"):
-                for seen, truth in zip(inspections, truths, strict=True):
-                    scores[name, seed].append(seen.score)
+                parts = self._parts.get((name, seed), ())
+                for seen, truth, sample in zip(inspections, truths, samples, strict=True):
+                    if sample.name in parts:
+                        continue
+                    scores[name, seed].append((sample.damaged, seen.score))
                     if truth is not None:
                         pixels[name, seed].add(seen.map, truth)
 
@@ -238,6 +297,25 @@ class Bench:
             self._images[sample.path] = image
             self._cached += image.nbytes
         return image
+
+
+def draw_parts(category: Category, parts: int, seed: int, attempt: int = 0) -> list[Sample]:
+    """Good parts of a category: of its images for training where these are enough, else of the intact ones of its test.
+
+    Fewer parts of the same seed are among those of more.
+
+    Raises:
+        InputError: the test would keep too few intact images.
+    """
+    good = category.training
+    if len(good) < parts:
+        good = [sample for sample in category.samples if not sample.damaged]
+        if len(good) - parts < AT_LEAST:
+            raise InputError(
+                f"Of {len(good)} good images, {parts} would be its good parts: {AT_LEAST} must be left to be tested."
+            )
+    order = np.random.default_rng([seed, attempt]).permutation(len(good))
+    return [good[index] for index in order[:parts]]
 
 
 def _truth(sample, size, unreadable):
