@@ -76,8 +76,8 @@ class Run:
                     if not self.note and time.monotonic() - started > self._runs.seconds:
                         self._work.stop()
                         self.note = (
-                            f"This took over {self._runs.seconds / 60:.0f} minutes, the most on a page that many share. "
-                            "It was stopped, and what it had come to was kept."
+                            f"This took over {self._runs.seconds / 60:.0f} minutes, the most on a page that many "
+                            "share. It was stopped, and what it had come to was kept."
                         )
                         gr.Warning(escape(self.note))
                     yield step

@@ -58,8 +58,8 @@ def verdict_metrics(damaged: Sequence[bool], scores: Sequence[float]) -> dict[st
     """
     if all(damaged) or not any(damaged):
         return dict.fromkeys(VERDICT_METRICS, float("nan"))
-    damaged, called = np.asarray(damaged), np.asarray(scores) > NEUTRAL
-    alarms, caught = float(called[~damaged].mean()), float(called[damaged].mean())
+    labels, called = np.asarray(damaged), np.asarray(scores) > NEUTRAL
+    alarms, caught = float(called[~labels].mean()), float(called[labels].mean())
     return {"false_alarms": alarms, "caught": caught, "balanced_accuracy": (caught + 1 - alarms) / 2}
 
 
