@@ -253,7 +253,7 @@ class TestGoodParts:
         (good / "001.png").write_bytes((good / "002.png").read_bytes())
         assert run(data, out, "memory", "--shots", "3", "--draws", "8", "--corruptions", "none") == 0
         report = (out / "results.md").read_text(encoding="utf-8")
-        drawn = [set(names.split(", ")) for names in re.findall(r"^- MVTec/bottle, 3, draw \d: (.+)$", report, re.M)]
+        drawn = [set(names.split(", ")) for names in re.findall(r"^- more/bottle, 3, draw \d: (.+)$", report, re.M)]
         assert len(drawn) == 8
         for names in drawn:
             assert "good/000.png" not in names and not {"good/001.png", "good/002.png"} <= names
