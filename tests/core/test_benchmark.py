@@ -174,7 +174,7 @@ def test_a_score_that_is_no_number_is_a_failure_of_the_method(score, data, out, 
 
     monkeypatch.setitem(work.ALL_METHODS, "weigher", Broken)
     assert run(data, out, "seer,weigher", "--corruptions", "none") == 0
-    assert "from 0 to 1" in (out / "results.md").read_text(encoding="utf-8")
+    assert "The score of the image is" in (out / "results.md").read_text(encoding="utf-8")
     assert {row["method"] for row in rows(out)} == {"seer"}
 
 
@@ -204,6 +204,116 @@ def test_every_severity_is_drawn_and_the_table_keeps_its_own(data, out):
     assert run(data, out, "seer", *arguments) == 0
     assert [row["severity"] for row in rows(out)] == list("012345")
     assert heads(out) == ["contrast", "mean", "none"]
+
+
+class TestGoodParts:
+    """Methods that are given good parts, several draws of them."""
+
+    GREYS = (40, 60, 80, 100, 120, 140)
+
+    @pytest.fixture
+    def data(self, tmp_path):
+        return mvtec(tmp_path / "MVTec", products=("bottle",), good=self.GREYS)
+
+    def test_they_have_rows_of_their_own_and_are_not_tested(self, data, out):
+        assert run(data, out, "seer,keeper", "--shots", "2,1", "--draws", "3", "--corruptions", "none") == 0
+        assert cells(out, "Keeper") == ["50.0 ± 0.0"] and cells(out, "Seer") == ["100.0"]
+        assert cells(out, "Keeper + 1 good part") == cells(out, "Keeper + 2 good parts") == ["100.0 ± 0.0"]
+        tested = {(row["method"], row["good_parts"], row["seed"]): int(row["images"]) for row in rows(out)}
+        assert tested == {("seer", "0", "0"): 10, **{
+            ("keeper", str(parts), str(seed)): 10 - parts for parts in (0, 1, 2) for seed in range(3)
+        }}  # fmt: skip
+        report = (out / "results.md").read_text(encoding="utf-8")
+        drawn = [set(names.split(", ")) for names in re.findall(r"^- MVTec/bottle, 2, draw \d: (.+)$", report, re.M)]
+        single = re.findall(r"^- MVTec/bottle, 1, draw \d: (.+)$", report, re.M)
+        assert [len(names) for names in drawn] == [2, 2, 2] and len(set(map(frozenset, drawn))) > 1
+        assert all(name in names and name.startswith("good/") for name, names in zip(single, drawn, strict=True))
+
+    def test_images_for_training_are_taken_first(self, data, out):
+        for number, path in enumerate(sorted((data / "bottle/test/good").iterdir())[:3]):
+            (data / "bottle/train/good").mkdir(parents=True, exist_ok=True)
+            path.rename(data / "bottle/train/good" / f"{number}.png")
+        mvtec(data, products=("bottle",), good=(60, 90, 120, 130))
+        assert run(data, out, "keeper", "--shots", "3,4", "--draws", "1", "--corruptions", "none") == 0
+        report = (out / "results.md").read_text(encoding="utf-8")
+        (names,) = re.findall(r"^- MVTec/bottle, 3, draw 0: (.+)$", report, re.M)
+        assert sorted(names.split(", ")) == [f"train/good/{number}.png" for number in range(3)]
+        assert {row["images"] for row in rows(out) if row["good_parts"] == "3"} == {"10"}
+
+    def test_too_few_images_are_said_and_the_rest_goes_on(self, data, out):
+        assert run(data, out, "keeper", "--shots", "2,3", "--draws", "2", "--corruptions", "none") == 0
+        report = (out / "results.md").read_text(encoding="utf-8")
+        assert "Keeper + 3 good parts on MVTec/bottle none 0: Of 6 good images, 3 would be its good parts" in report
+        assert {row["good_parts"] for row in rows(out)} == {"0", "2"}
+
+    def test_parts_that_cannot_be_used_are_drawn_again(self, tmp_path, out):
+        data = mvtec(tmp_path / "more", products=("bottle",), good=range(40, 121, 10))
+        good = data / "bottle/test/good"
+        (good / "000.png").write_bytes(b"no picture")
+        (good / "001.png").write_bytes((good / "002.png").read_bytes())
+        assert run(data, out, "memory", "--shots", "3", "--draws", "8", "--corruptions", "none") == 0
+        report = (out / "results.md").read_text(encoding="utf-8")
+        drawn = [set(names.split(", ")) for names in re.findall(r"^- more/bottle, 3, draw \d: (.+)$", report, re.M)]
+        assert len(drawn) == 8
+        for names in drawn:
+            assert "good/000.png" not in names and not {"good/001.png", "good/002.png"} <= names
+
+    def test_ours_and_the_memory_have_the_same_parts(self, data, out):
+        assert (
+            run(data, out, "ours,memory", "--shots", "2", "--draws", "2", "--corruptions", "none", "--seeds", "1") == 0
+        )
+        titles = [
+            line.split("|")[1].strip() for line in (out / "results.md").read_text("utf-8").splitlines() if "|" in line
+        ]
+        assert titles[2:5] == ["Ours", "Ours + 2 good parts", "Memory of 2 good parts"]
+        assert {row["method"] for row in rows(out)} == {"ours", "memory"}
+        assert (
+            sum("MVTec/bottle, 2, draw" in line for line in (out / "results.md").read_text("utf-8").splitlines()) == 2
+        )
+
+    def test_the_memory_without_parts_says_how_to_give_them(self, data, out, capsys):
+        assert run(data, out, "seer,memory", "--corruptions", "none") == 0
+        assert cells(out, "Memory of good parts")[0].startswith("not run: Memory of good parts needs good parts: give")
+        assert run(data, out / "alone", "memory") == 1
+        assert "No method can run. Memory of good parts needs" in capsys.readouterr().err
+
+    def test_parts_that_no_method_takes_are_refused(self, data, out, capsys):
+        assert run(data, out, "seer", "--shots", "4") == 1
+        assert capsys.readouterr().err == (
+            "None of the methods takes good parts: add ours or memory to them, or leave out --shots.\n"
+        )
+
+    def test_other_draws_are_another_run(self, data, out, capsys):
+        assert run(data, out, "keeper", "--shots", "1", "--draws", "1", "--corruptions", "none") == 0
+        assert run(data, out, "keeper", "--shots", "1", "--draws", "2", "--corruptions", "none") == 1
+        assert "another setting of draws: 1 then, 2 now" in capsys.readouterr().err
+
+
+def test_the_verdict_stands_beside_the_ranking(data, out):
+    assert run(data, out, "weigher,seer", "--corruptions", "none,contrast") == 0
+    found = {row["method"]: row for row in rows(out) if row["corruption"] == "none"}
+    assert [found["seer"][name] for name in ("false_alarms", "caught", "balanced_accuracy")] == [
+        "0.000000", "1.000000", "1.000000"
+    ]  # fmt: skip
+    # Good greys 60, 80, 100, 120 are all under 127.5; of the damaged 90, 130, 140, 150 three are over it.
+    assert [float(found["weigher"][name]) for name in ("false_alarms", "caught", "balanced_accuracy")] == [
+        0,
+        0.75,
+        0.875,
+    ]
+    report = (out / "results.md").read_text(encoding="utf-8")
+    table = report.partition("At the verdict")[2]
+    assert re.search(r"\| Weigher \| .+ \| 0\.0 / 75\.0 / 87\.5 \|", table)
+    assert "taken at the 0.5 of their own score" in report
+
+
+def test_verdicts_are_drawn_where_there_are_severities(data, out):
+    assert run(data, out / "one", "seer", "--corruptions", "none,contrast") == 0
+    assert not (out / "one/verdicts.png").exists()
+    arguments = ("--categories", "bottle", "--corruptions", "none,contrast,noise", "--severities", "1,4")
+    assert run(data, out / "more", "seer,weigher", *arguments) == 0
+    wide, high = Image.open(out / "more/verdicts.png").size
+    assert wide > 1000 and high > 900
 
 
 class TestStopped:
@@ -355,7 +465,19 @@ def test_the_same_folder_twice_is_refused(data, out, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--severity", "6"], ["--seeds", "0"], ["--severities", "0-9"], ["--methods", ","], ["--scheduler", "x"]],
+    [
+        ["--severity", "6"],
+        ["--seeds", "0"],
+        ["--severities", "0-9"],
+        ["--methods", ","],
+        ["--scheduler", "x"],
+        ["--shots", "0"],
+        ["--shots", "17"],
+        ["--shots", "1,,2"],
+        ["--shots", "four"],
+        ["--draws", "0"],
+        ["--draws", "21"],
+    ],
 )
 def test_wrong_usage_exits_with_2(arguments, data, out):
     with pytest.raises(SystemExit) as stop:

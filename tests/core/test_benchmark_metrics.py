@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import label
 from sklearn.metrics import roc_auc_score
 
-from zsad_core.benchmark.metrics import PixelCounts, Truth, compared_size, image_metrics
+from zsad_core.benchmark.metrics import PixelCounts, Truth, compared_size, image_metrics, verdict_metrics
 
 
 def measured(maps, masks):
@@ -22,7 +22,13 @@ def test_image_metrics_of_four_images():
     assert found["image_f1_max"] == pytest.approx(2 * 2 / 3 / (1 + 2 / 3))  # threshold 0.3: precision 2/3, recall 1
 
 
+def test_the_verdict_turns_above_a_half():
+    found = verdict_metrics([False, False, True, False, True], [0.5, 0.51, 0.9, 0.1, 0.5])
+    assert found == {"false_alarms": pytest.approx(1 / 3), "caught": 0.5, "balanced_accuracy": pytest.approx(7 / 12)}
+
+
 def test_without_both_labels_there_is_no_figure():
+    assert all(np.isnan(value) for value in verdict_metrics([False], [0.2]).values())
     assert all(np.isnan(value) for value in image_metrics([True, True], [0.1, 0.2]).values())
     assert all(np.isnan(value) for value in measured([np.full((4, 4), 0.5)], [np.zeros((4, 4))]).values())
 

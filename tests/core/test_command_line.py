@@ -114,6 +114,81 @@ def test_detector_that_cannot_be_kept_is_still_used(photos, tmp_path, capsys, mo
     assert len(printed.out.splitlines()) == 2 and nowhere in printed.err
 
 
+@pytest.fixture
+def good(tmp_path):
+    """A folder of three good parts, a note and a hidden file beside them."""
+    folder = tmp_path / "good"
+    folder.mkdir()
+    for number in range(3):
+        pixels = np.random.default_rng(20 + number).integers(60 * number, 60 * number + 90, (30, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    (folder / "note.txt").write_text("taken on Monday")
+    (folder / "._0.png").write_text("litter")
+    return folder
+
+
+def test_good_parts_have_a_say_and_are_said(detector, detector_file, photos, good, capsys):
+    files = [good / f"{number}.png" for number in range(3)]
+    assert main(["inspect", "--detector", detector_file, "--json", *photos, "--good", *map(str, files)]) == 0
+    by_files = capsys.readouterr()
+    assert "by words and 3 good parts (no longer zero-shot)" in by_files.err
+    rows = json.loads(by_files.out)
+    for row, seen in zip(rows, detector.with_good_parts(files).inspect(photos), strict=True):
+        assert row["good_parts"] == 3
+        assert (row["score"], row["by_words"]) == pytest.approx((seen.score, seen.by_words), abs=1e-6)
+    assert main(["inspect", "--detector", detector_file, "--json", *photos, "--good", str(good)]) == 0
+    assert json.loads(capsys.readouterr().out) == rows
+
+
+def test_good_parts_are_kept_with_the_detector(detector_file, photos, good, tmp_path, capsys):
+    kept = str(tmp_path / "kept.safetensors")
+    command = ["inspect", "--detector", detector_file, "--json", *photos]
+    assert main([*command, "--good", str(good), "--save-detector", kept]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert main(["inspect", "--detector", kept, "--json", *photos]) == 0
+    again = capsys.readouterr()
+    assert json.loads(again.out) == rows and "by words and 3 good parts" in again.err
+    assert main(["inspect", "--detector", kept, "--json", *photos, "--good", str(good / "1.png")]) == 0
+    assert "by words and 1 good part (" in capsys.readouterr().err  # others replace those that were kept
+
+
+def test_a_good_part_that_stands_out_is_said_and_used(detector_file, photos, good, monkeypatch, capsys):
+    monkeypatch.setattr("zsad_core.good_parts._doubts", lambda values, names: [f"{names[1]} looks unlike the others."])
+    assert main(["inspect", "--detector", detector_file, *photos, "--good", str(good)]) == 0
+    told = capsys.readouterr()
+    assert "Good part 2 ('1.png') looks unlike the others." in told.err and "3 good parts" in told.err
+    assert len(told.out.splitlines()) == 2
+
+
+def test_an_overlay_never_replaces_a_good_part(detector_file, photos, good, capsys):
+    (good / "0.png").rename(good / "nut.overlay.png")
+    before = (good / "nut.overlay.png").read_bytes()
+    command = ["inspect", "--detector", detector_file, "--overlay-dir", str(good), *photos, "--good", str(good)]
+    assert main(command) == 0
+    assert (good / "nut.overlay.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["absent.png"], "There is no file 'absent.png'"),
+        ([""], "There is no file ''"),
+        (["empty"], "The folder 'empty' has no image of a good part"),
+        (["good", "good/1.png"], "Good part 2 ('1.png') and good part 4 ('1.png') are the same photo"),
+        (["good/note.txt"], "Good part 1 cannot be used: 'note.txt' is not an image"),
+        (["good/0.png"] * 17, "17 good parts were given: give 1 to 16 photos."),
+    ],
+)
+def test_good_parts_that_cannot_be_used_get_a_sentence(
+    wrong, told, detector_file, photos, good, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["inspect", "--detector", detector_file, *photos, "--good", *wrong]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and told in printed.err and len(printed.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--product", ""], ["--product", "<b>nut</b>"], ["--detector", "absent.safetensors"], ["--product", "n" * 10_000]],
@@ -133,6 +208,9 @@ def test_what_cannot_be_used_gets_a_sentence(arguments, photos, capsys):
         ["inspect", "--product", "metal nut"],
         ["inspect", "--product", "metal nut", "--detector", "nut.safetensors", "nut.png"],
         ["inspect", "--detector", "nut.safetensors", "--seed", "1", "nut.png"],
+        ["inspect", "--detector", "nut.safetensors", "--save-detector", "same.safetensors", "nut.png"],
+        ["inspect", "--product", "metal nut", "--good", "nut.png"],
+        ["inspect", "--product", "metal nut", "nut.png", "--good"],
         ["inspect", "--product", "metal nut", "--preset", "slow", "nut.png"],
     ],
 )

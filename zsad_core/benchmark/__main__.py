@@ -184,7 +184,7 @@ def _plan(options):
 
     from zsad_core import Recipe, __version__
     from zsad_core.baselines import Resources
-    from zsad_core.benchmark.work import ABLATIONS, ALL_METHODS, Plan, backbone_of, entrants
+    from zsad_core.benchmark.work import ABLATIONS, ALL_METHODS, Plan, backbone_of
     from zsad_core.cores import set_threads_for
 
     methods = ("ours", *ABLATIONS) if options.ablation else options.methods
@@ -226,7 +226,6 @@ def _plan(options):
         "backbone": backbone.name,
         "fingerprint": backbone.fingerprint,
         "methods": methods,
-        "entrants": entrants(methods, options.shots),
         "seeds": options.seeds,
         "shots": options.shots,
         "draws": options.draws if options.shots else 0,

@@ -12,7 +12,7 @@ from .chart import robustness_chart, verdict_chart
 from .metrics import IMAGE_METRICS, MAP_SIDE, METRICS, PIXEL_METRICS, VERDICT_METRICS
 from .published import POSTER, POSTER_AEBAD, POSTER_COLUMNS, WINCLIP, WINCLIP_BACKBONE, published_name
 from .results import ResultFolder, write_whole
-from .work import ALL_METHODS, Result, Unit, method_of, title_of
+from .work import ALL_METHODS, Result, Unit, entrants, method_of, title_of
 
 SHARING = ("ours", "clip", "clip-ac", "rwda", "winclip")  # ask one encoding; WinCLIP's windows are timed apart
 ENSEMBLE = "winclip"  # its image score is that of the plain prompt ensemble, without windows
@@ -169,7 +169,7 @@ def _head(settings, figures):
 def _poster_table(settings, figures, categories, conditions, known):
     """The poster's table: a row a method; below it what was published for it, where these data are a known test set."""
     columns, rows = _columns(conditions), []
-    for name in settings["entrants"]:
+    for name in entrants(settings["methods"], settings["shots"]):
         title = title_of(name)
         if name in settings["not run"]:
             rows.append([title, f"not run: {settings['not run'][name]}", *[""] * (len(columns) - 1)])
