@@ -324,7 +324,7 @@ def _about_references(selection: Selection) -> str:
     parts = selection.parts or _twin(selection)
     if not parts:
         return "Give good parts of it in Inspect first: the memory is made of them."
-    known = "your " + count_of(len(parts)) if selection.parts else f"one good part, the sample “{parts[0].name}”"
+    known = f"{count_of(len(parts))} of yours" if selection.parts else f"one good part, the sample “{parts[0].name}”"
     return (
         f"Over {NEUTRAL} is an alarm. The memory holds {escape(known)}, and is not zero-shot: to it every shift looks "
         "like damage. Both also hold the part as a shift would show it."
