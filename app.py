@@ -35,6 +35,7 @@ from page.gate import HOUR, Gate  # noqa: E402
 from page.gradio_internals import Page, use_mcp_server  # noqa: E402
 from page.inspection import InspectView  # noqa: E402
 from page.mcp import check_mcp  # noqa: E402
+from page.parts_panel import PartsPanel
 from page.robustness import RobustnessView  # noqa: E402
 from page.runs import Runs  # noqa: E402
 from page.share import ShareView  # noqa: E402
@@ -77,14 +78,14 @@ def create_demo(
                     with gr.Column(elem_classes="sheet", min_width=320):
                         inspect = InspectView(shared)
                         with gr.Row(elem_classes="foot"):
-                            why, share = WhyView(shared), ShareView(shared)
+                            why, share, parts = WhyView(shared), ShareView(shared), PartsPanel(shared, inspect)
                 train.connect(inspect)
                 why.connect(inspect)
                 share.connect(inspect, train)
             with gr.Tab("Robustness", id="robustness") as tab:
                 RobustnessView(shared, sweeps, inspect, tab)
             with gr.Tab("Batch", id="batch"):
-                BatchView(shared, batches, inspect)
+                BatchView(shared, batches, inspect, parts)
             with gr.Tab("Live", id="live"), gr.Column(elem_classes="sheet"):
                 LiveView(shared, inspect)
             with gr.Tab("About", id="about"):

@@ -45,6 +45,9 @@ def about(backbone: Backbone) -> str:
 <p><b>Score</b>: one tenth is the network’s answer for the whole image, nine tenths come from the hottest seventh of the
 map. It is scaled so that 0.5 lies between intact and damaged products in our rendered images. It is not a defect rate,
 and 0.5 is not tuned to your product.</p>
+<p><b>Good parts</b>: all of this is zero-shot, until you give photos of good parts. Then pictures are held against
+them as well, and the verdict turns a little above what these parts score among each other. Every such score says
+so.</p>
 <p><b>Map</b>: the same network, applied at every place in the image. All images share one fixed colour scale. Below 0.5
 it is clear, so a normal image looks unchanged.</p>
 <p><b>Mean |cos|</b>: how alike the prompts of the diversity words are. 1 means all the same, 0 all different.</p>
@@ -57,8 +60,8 @@ only a drawing or a count would reveal. Threads, prints and natural cracks of an
 damage.</p>
 <p>This page runs on <b>{backbone.name}</b>, which sees each image at {backbone.image_size} × {backbone.image_size}
 pixels and misses what is smaller than a few of them. Do not rely on it where safety is at stake.</p>
-<p>Your photos and detectors stay in this server’s memory and temporary files. They are deleted within about two hours
-of your visit.</p>
+<p>Your photos, good parts and detectors stay in this server’s memory and temporary files. They are deleted within about
+two hours of your visit.</p>
 <h2>Licences</h2><p>The program, the embedded backbone and the sample images, which we rendered, are under MIT. The
 embedded backbone builds on EfficientNet-Lite2 (Apache-2.0) and on CLIP’s list of word pieces (MIT). Public CLIP weights
 have licences of their own.</p>

@@ -1,22 +1,23 @@
 """The named endpoints, for `gradio_client` and curl: /train, /inspect and /sweep."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import gradio as gr
 import numpy as np
 
 from page.inspection import IN_SCORING, detector_file
+from page.parts import Part, doubts_of, said_by, words_alone
 from page.runs import Run, Runs
-from page.shared import SharedState, read_photo
+from page.shared import MEMORY, OURS, SharedState, read_photo
 from page.training import SWEEPING, TRAINING, recipe_from
 from page.words import in_words
 from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
-from zsad_core.detector import Detector
+from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import NEUTRAL, overlay, severity_picture
 from zsad_core.recipe import PRESETS, Recipe
-from zsad_core.sweep import CLEAN, Sweep, curves, image_scores, mean_curve
+from zsad_core.sweep import CLEAN, Place, Sweep, curves, image_scores, mean_curve
 
 in_plain_words = functools.partial(in_words, show=str)
 
@@ -29,6 +30,7 @@ class Api:
         quick = Recipe.quick()
         with gr.Row(visible=False):
             call = gr.Button()
+            good_parts = gr.File(label="good_parts", file_count="multiple")
             product = gr.Textbox("metal nut", label="product")
             call.click(
                 self.train,
@@ -53,6 +55,7 @@ class Api:
                     gr.File(label="detector"),
                     *(gr.Number(0, label=kind, info="severity, 0 to 5") for kind in POSTER_CORRUPTIONS),
                     gr.Number(0, label="seed"),
+                    good_parts,
                 ],
                 [
                     gr.Number(label="score_clean"),
@@ -74,6 +77,7 @@ class Api:
                     gr.Textbox(", ".join(POSTER_CORRUPTIONS), label="corruptions", info="by comma"),
                     gr.Textbox("ours", label="method", info=f"one of {', '.join(shared.methods)}"),
                     gr.Number(0, label="seed"),
+                    good_parts,
                 ],
                 [gr.JSON(label="scores"), gr.Image(label="chart", format="png")],
                 api_name="sweep",
@@ -128,6 +132,7 @@ class Api:
         blur: float = 0,
         noise: float = 0,
         seed: float = 0,
+        good_parts: list[str] | None = None,
     ) -> tuple[float, float, str, str, np.ndarray, np.ndarray]:
         """Scores an image as it is and under corruptions.
 
@@ -140,19 +145,23 @@ class Api:
             blur: severity, likewise.
             noise: severity, likewise.
             seed: of the noise.
+            good_parts: 1 to 16 photos of good parts, or zips of them, that the image is held against as well; it is
+                then no longer zero-shot.
         Returns:
             Anomaly scores clean and corrupted in [0, 1] (0.5 is neutral), the verdicts in words, and both images with
-            their anomaly maps over them.
+            their anomaly maps over them. With good parts the verdicts also say how many there are, the score by words
+            alone, and which part stands out among the others.
         """
-        pixels, asked, seed = self._image(image), self._detector(product, detector), _whole(seed)
+        parts = self.shared.parts_in(good_parts)
+        pixels, asked, seed = self._image(image), self._detector(product, detector, parts), _whole(seed)
         severities = dict(zip(POSTER_CORRUPTIONS, (brightness, contrast, blur, noise), strict=True))
         clean, seen_clean = self.shared.look(asked, pixels)
         corrupted, seen_corrupted = self.shared.look(asked, pixels, severities, seed)
         return (
             seen_clean.score,
             seen_corrupted.score,
-            seen_clean.verdict,
-            seen_corrupted.verdict,
+            _verdict(asked, seen_clean),
+            _verdict(asked, seen_corrupted),
             overlay(clean, seen_clean.map),
             overlay(corrupted, seen_corrupted.map),
         )
@@ -164,8 +173,9 @@ class Api:
         product: str = "metal nut",
         detector: str | None = None,
         corruptions: str = ", ".join(POSTER_CORRUPTIONS),
-        method: str = "ours",
+        method: str = OURS,
         seed: float = 0,
+        good_parts: list[str] | None = None,
         request: gr.Request = None,
     ) -> Iterator[tuple[dict, np.ndarray | None]]:
         """Scores an image under every corruption at every severity, and streams its progress.
@@ -175,24 +185,30 @@ class Api:
             product: its product's name; a detector is trained for it (quick) if there is none yet.
             detector: a detector file from /train, instead of the product's name.
             corruptions: kinds, separated by commas: brightness, contrast, blur, noise, gaussian_blur, motion_blur.
-            method: ours, or one it is compared with, such as clip, clip-ac, winclip or rwda.
+            method: ours, or one it is compared with, such as clip, clip-ac, winclip or rwda; memory needs good parts.
             seed: of the noise.
+            good_parts: 1 to 16 photos of good parts, or zips of them, for ours and memory; no longer zero-shot.
         Returns:
             While it goes on: how many images are done, and no chart. At last: product, method, backbone, seed, the
             neutral score, the score of the clean image, the scores at severity 0 to 5 by corruption, and their mean;
-            and a chart of them.
+            and a chart of them. With good parts also how many there are, which of them stand out, and by ours the same
+            scores by words alone.
         """
-        pixels, asked, seed = self._image(image), self._detector(product, detector), _whole(seed)
+        parts = self.shared.parts_in(good_parts)
+        pixels, asked, seed = self._image(image), self._detector(product, detector, parts), _whole(seed)
         kinds = list(dict.fromkeys(kind for kind in map(str.strip, str(corruptions).split(",")) if kind))
-        fitted, scores = self.shared.fitted(method, asked), {}
+        fitted, scores = self.shared.fitted(method, asked, parts), {}
+        words, by_words = self.shared.fitted(OURS, words_alone(asked)), {}
+        used = {OURS: asked.good_parts, MEMORY: len(parts)}.get(method, 0)
         sweep = Sweep(self.shared.backbone, pixels, kinds, seed)
         run = self.sweeps.follow(request.session_hash, sweep)
         for places, batch in run:
             scores |= dict(zip(places, image_scores(fitted, batch)))
+            if used and method == OURS:
+                by_words |= dict(zip(places, image_scores(words, batch)))
             yield {"phase": "sweep", "done": len(scores), "images": len(sweep.places)}, None
         if not scores:
             raise InputError("The sweep was stopped before its first image: run it again.")
-        lines = curves(scores, kinds)
         summary = {
             "phase": "done",
             "product": asked.product,
@@ -200,22 +216,35 @@ class Api:
             "backbone": self.shared.backbone.name,
             "seed": seed,
             "neutral": NEUTRAL,
-            "clean": scores[CLEAN],
             "severities": list(range(MAX_SEVERITY + 1)),
-            "scores": lines,
-            "mean": mean_curve(scores, kinds),
+            **_lines(scores, kinds),
+            "good_parts": used,
+            **({"by_words": _lines(by_words, kinds), "doubts": doubts_of(asked)} if by_words else {}),
             **noted(run),
         }
         title = f"{asked.product}, {self.shared.methods[method].title}: anomaly score against severity"
-        yield summary, severity_picture(lines, title)
+        yield summary, severity_picture(summary["scores"], title)
 
     def _image(self, path: str | None) -> np.ndarray:
         if path is None:
             raise InputError("There is no image to inspect: give an image file.")
         return read_photo(path)
 
-    def _detector(self, product: str, path: str | None) -> Detector:
-        return Detector.load(path, self.shared.backbone) if path else self.shared.detector_for(product)
+    def _detector(self, product: str, path: str | None, parts: Sequence[Part]) -> Detector:
+        known = self.shared.detector_in(path) if path else self.shared.detector_for(product)
+        return self.shared.with_good_parts(known, parts)
+
+
+def _lines(scores: Mapping[Place, float], kinds: Sequence[str]) -> dict:
+    return {"clean": scores[CLEAN], "scores": curves(scores, kinds), "mean": mean_curve(scores, kinds)}
+
+
+def _verdict(detector: Detector, seen: Inspection) -> str:
+    """The verdict; where good parts have a say, that they do, what words alone say, and which parts are doubted."""
+    if seen.by_words is None:
+        return seen.verdict
+    said = f"{seen.verdict}, {said_by(detector)} (by words alone {seen.by_words:.2f})"
+    return ". ".join([said, *doubts_of(detector)])
 
 
 def noted(*runs: Run) -> dict[str, str]:

@@ -7,12 +7,14 @@ from html import escape
 
 import numpy as np
 
+from page.parts import count_of, doubts_of, said_by
 from page.scale import score_scale
 from zsad_core.archives import MAX_ENTRY, MAX_IMAGES, Skipped
-from zsad_core.batch import QUANTILE, BatchProgress, BatchScoring, Row, auroc
-from zsad_core.detector import Inspection
+from zsad_core.batch import BatchProgress, BatchScoring, Row, auroc
+from zsad_core.detector import Detector
+from zsad_core.good_parts import MOST
 from zsad_core.labels import NORMAL_FOLDERS
-from zsad_core.verdict import state
+from zsad_core.verdict import NEUTRAL, state
 
 BINS = 20  # of the histogram, so that the neutral point and the verdicts' ends are edges
 SHOWN = 12  # rows while a batch is running
@@ -25,20 +27,22 @@ class Result:
     """A batch that was scored, or is being.
 
     Attributes:
-        detector: the key of its detector in the dropdown.
+        by: by what its detector judged, as `said_by`.
         rows: list of `Row`, in the order of the images.
-        seconds: spent. overlays: the path of the zip of overlays.
+        overlays: the path of the zip of overlays.
+        of_samples: the images were the samples.
     """
 
-    detector: str
+    by: str
     rows: list[Row]
     images_per_second: float
     overlays: str
+    of_samples: bool
 
     @classmethod
-    def of(cls, scoring: BatchScoring, detector: str, progress: BatchProgress) -> "Result":
+    def of(cls, scoring: BatchScoring, progress: BatchProgress, of_samples: bool) -> "Result":
         rate = progress.done / progress.seconds if progress.seconds else 0.0
-        return cls(detector, scoring.rows, rate, str(scoring.overlays))
+        return cls(said_by(scoring.detector), scoring.rows, rate, str(scoring.overlays), of_samples)
 
 
 def detector_line(name: str) -> str:
@@ -79,17 +83,27 @@ def _skipped(skipped: Sequence[Skipped]) -> str:
 <ul tabindex="0" aria-label="Files left out">{items}{more}</ul></details>"""
 
 
-def threshold_panel(threshold: float = Inspection.neutral, images: int = 0) -> str:
-    """Where the threshold comes from: from nothing, or from so many of the visitor's own normal images."""
+def threshold_panel(detector: Detector, unused: int) -> str:
+    """Where the threshold comes from: from words alone, or from good parts as well, of which so many are unused."""
     origin = (
-        f"from <b>{images:,} normal {'image' if images == 1 else 'images'} of yours</b>: at least {QUANTILE:.0%} of "
-        "them score at or under it. It holds for this detector only."
-        if images
+        f"set from <b>{count_of(detector.good_parts)}</b>, and held against them: no longer zero-shot."
+        if detector.good_parts
         else "the neutral point: <b>no image was used</b>."
     )
-    return f"""<div class="health"><b>{threshold:.2f}</b><span>{origin}</span></div>
-<p class="hint">Everything here is zero-shot, and the detector stays as it is. Only calibration uses images: it sets the
-threshold so that {QUANTILE:.0%} of your good parts pass.</p>"""
+    doubts = "".join(f"<p class='doubt'>{escape(doubt)}</p>" for doubt in doubts_of(detector))
+    hint = (
+        f"{count_of(unused)} {'is' if unused == 1 else 'are'} kept and not used."
+        if unused
+        else f"Up to {MOST} photos of good parts set where the verdict turns, and images are held against them as well "
+        "as against words. They are those of Train and inspect."
+    )
+    return f"""<div class="health"><b>{NEUTRAL:.2f}</b><span>{origin}</span></div>{doubts}<p class="hint">{hint}</p>"""
+
+
+def remembering() -> str:
+    """What the view says while good parts are read."""
+    return """<div class="status"><b>Remembering the good parts</b><span></span>
+<progress aria-label="Remembering the good parts"></progress></div>"""
 
 
 def nothing_yet() -> str:
@@ -97,18 +111,18 @@ def nothing_yet() -> str:
 first, with their maps, a histogram, a table to download, and the images with the maps over them.</p>"""
 
 
-def report(result: Result, threshold: float, running: bool = False) -> str:
+def report(result: Result, running: bool = False) -> str:
     """Figures, histogram and table; while it is running, the highest so far."""
     rows = sorted(result.rows, key=lambda row: row.score, reverse=True)
-    return f"""{_figures(result, threshold)}{_histogram(rows, threshold)}
-{_table(rows[:SHOWN] if running else rows, threshold, "Highest so far" if running else "")}"""
+    return f"""{_figures(result)}{_histogram(rows)}
+{_table(rows[:SHOWN], "Highest so far", True) if running else _table(rows, f"Scored {result.by}")}"""
 
 
-def _figures(result: Result, threshold: float) -> str:
-    over, area = sum(row.score > threshold for row in result.rows), auroc(result.rows)
+def _figures(result: Result) -> str:
+    over, area = sum(row.score > NEUTRAL for row in result.rows), auroc(result.rows)
     figures = [
         (f"{len(result.rows):,}", "image" if len(result.rows) == 1 else "images"),
-        (f"{over:,}", f"over the threshold of {threshold:.2f}"),
+        (f"{over:,}", f"over the threshold of {NEUTRAL:.2f}"),
         (f"{result.images_per_second:.1f}", "images a second"),
     ]
     if area is not None:
@@ -117,7 +131,7 @@ def _figures(result: Result, threshold: float) -> str:
     return f"<dl class='figures'>{shown}</dl>"
 
 
-def _histogram(rows: Sequence[Row], threshold: float) -> str:
+def _histogram(rows: Sequence[Row]) -> str:
     """How many images have which score, as SVG over the colour scale; a bar for either label where both are known."""
     labels = (False, True) if auroc(rows) is not None else (None,)
     groups = [[row.score for row in rows if label is None or row.entry.damaged is label] for label in labels]
@@ -136,9 +150,9 @@ def _histogram(rows: Sequence[Row], threshold: float) -> str:
         for label, scores in zip(labels, groups, strict=True)
         if label is not None
     )
-    at = BINS * threshold
+    at = BINS * NEUTRAL
     return f"""<figure class="histogram"><figcaption><span>Scores; the highest bar is {most:,}</span>{legend}
-<span class="at">┆ threshold {threshold:.2f}</span></figcaption>
+<span class="at">┆ threshold {NEUTRAL:.2f}</span></figcaption>
 <svg viewBox="0 0 {BINS} 100" preserveAspectRatio="none" role="img">
 <title>Histogram of {len(rows):,} anomaly scores from 0 to 1</title>{bars}<path d="M{at:.3f} 0V100"/></svg>
 {score_scale()}</figure>"""
@@ -148,13 +162,13 @@ def _side(label: bool | None) -> str:
     return {False: "normal", True: "abnormal", None: "unlabelled"}[label]
 
 
-def _table(rows: Sequence[Row], threshold: float, caption: str) -> str:
+def _table(rows: Sequence[Row], caption: str, running: bool = False) -> str:
     labelled = any(row.entry.damaged is not None for row in rows)
     headings = [("", ""), ("file", "File"), *([("label", "Folder")] if labelled else []), ("score", "Score")]
-    head = "".join(_heading(key, title, bool(caption)) for key, title in headings)
-    body = "".join(_row(row, threshold, labelled) for row in rows)
+    head = "".join(_heading(key, title, running) for key, title in headings)
+    body = "".join(_row(row, labelled) for row in rows)
     return f"""<div class="rows" role="region" tabindex="0" aria-label="Scored images">
-<table style="--threshold: {threshold:.4f}"><caption>{caption}</caption><thead><tr>{head}<th>Verdict</th>
+<table style="--threshold: {NEUTRAL}"><caption>{caption}</caption><thead><tr>{head}<th>Verdict</th>
 <th>Threshold</th></tr></thead><tbody>{body}</tbody></table></div>"""
 
 
@@ -167,11 +181,11 @@ def _heading(key: str, title: str, fixed: bool) -> str:
     return f'<th data-sort="{key}"{order}><button type="button">{title}</button></th>'
 
 
-def _row(row: Row, threshold: float, labelled: bool) -> str:
+def _row(row: Row, labelled: bool) -> str:
     name, score = escape(row.entry.name), row.score
     label = f'<td class="{_side(row.entry.damaged)}">{MARKS[row.entry.damaged]}</td>' if labelled else ""
     picture = base64.b64encode(row.thumbnail).decode()
     return f"""<tr data-file="{name}" data-label="{row.entry.label}" data-score="{score:.6f}">
 <td><img src="data:image/jpeg;base64,{picture}" alt="Anomaly map over {name}"></td><td title="{name}">{name}</td>{label}
 <td class="points" style="--at: {score:.4f}"><b>{score:.2f}</b><i></i></td>
-<td class="{state(score)}">{row.verdict}</td><td>{"<b>over</b>" if score > threshold else "under"}</td></tr>"""
+<td class="{state(score)}">{row.verdict}</td><td>{"<b>over</b>" if score > NEUTRAL else "under"}</td></tr>"""

@@ -29,8 +29,9 @@ from gradio.utils import get_upload_folder
 from page.admission import LIMITS, Job, Visitor, next_job, refusal
 from page.turns import Turns
 from zsad_core.archives import MAX_IMAGES
+from zsad_core.good_parts import MOST
 
-MAX_FILES = 2 * MAX_IMAGES + 2  # that one call may name: /batch takes two lists and a detector
+MAX_FILES = 2 * MAX_IMAGES + MOST + 2  # that one call may name: /batch takes three lists and a detector
 MAILBOXES = 2000  # sessions that messages are kept for
 UNREAD, UNREAD_REFUSALS = 3000, 100  # messages in a mailbox
 DISK_FULL = "The server’s disk is full, so nothing can be written: try again later, or tell who runs this page."
@@ -65,6 +66,8 @@ class Page(gr.Blocks):
                 f"There are over {MAX_FILES:,} files in one call: score them in several parts, or as a zip.",
                 print_exception=False,
             )
+        if block_fn.api_visibility == "public":  # a call by position may be older than the last parameters
+            inputs = [*inputs, *(block.value for block in block_fn.inputs[len(inputs) :])]
         try:
             return await super().preprocess_data(block_fn, inputs, *arguments, **named)
         except gr.Error:

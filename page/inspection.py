@@ -11,9 +11,10 @@ import numpy as np
 from page.events import event_field
 from page.gradio_internals import save_for_visitor
 from page.methods import about_methods, method_switch
+from page.parts import count_of, said_by
 from page.scale import score_scale
-from page.selection import OURS, SLIDERS, Photo, Selection, takes_selection
-from page.shared import LONGEST, Sample, SharedState, read_photo
+from page.selection import SLIDERS, Photo, Selection, takes_selection
+from page.shared import LONGEST, MEMORY, OURS, Sample, SharedState, read_photo
 from page.words import in_words
 from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.detector import Detector, Inspection
@@ -39,6 +40,8 @@ class InspectView:
         method: the switch between the methods; its value is a name.
         own: state, the visitor's own detectors as bytes, by key.
         photo: state, the name of a sample, or a Photo.
+        good: state, the visitor's good parts, by product. words_only: the checkbox by which none has a say, not yet
+            rendered.
         severities: a slider for each of SLIDERS.
         chosen: the components whose values make a Selection, the last inputs of a handler that `takes_selection`.
         start: the Selection of the first screen.
@@ -53,10 +56,12 @@ class InspectView:
         first = next(iter(shared.samples))
         key = shared.samples[first].product
         severities = {kind: FIRST_SEVERITIES.get(kind, 0) for kind in SLIDERS}
-        self.start = start = Selection(shared, key, {}, first, OURS, severities)
+        self.start = start = Selection(shared, key, {}, first, OURS, {}, False, severities)
 
         self.own = gr.State({})
         self.photo = gr.State(first)
+        self.good = gr.State({})
+        self.words_only = gr.Checkbox(False, label="Words only", elem_id="words-only", container=False, render=False)
         self.restored = gr.State(0)
         shown = gr.State((*start.subject, start.method))
         with gr.Row(elem_classes="bar"):
@@ -117,7 +122,8 @@ class InspectView:
         # The file to download changes together with the choice, so that a quick visitor does not get the old one.
         self.own_detector = [self.own, self.detector, download]
         self.pictures = pictures = [self.photo, strip]
-        self.chosen = [self.detector, self.own, self.photo, self.method, *self.severities]
+        choices = [self.detector, self.own, self.photo, self.method, self.good, self.words_only]
+        self.chosen = [*choices, *self.severities]
         strip.select(self.pick, self.chosen, [self.detector, *pictures], **SCORING)
         upload.upload(self.open, upload, pictures, **SCORING)
         webcam_button.click(None, js="() => { document.querySelector('#webcam').classList.toggle('open'); }")
@@ -134,6 +140,8 @@ class InspectView:
                 self.detector.change,
                 self.photo.change,
                 self.method.change,
+                self.good.change,
+                self.words_only.change,
                 self.restored.change,
                 *(slider.release for slider in self.severities),
             ],
@@ -162,8 +170,8 @@ class InspectView:
         if name not in self.shared.samples:
             raise InputError(f"There is no sample {name!r:.80}: pick one of those shown.")
         product, key = self.shared.samples[name].product, selection.key
-        if selection.detector.product != product:
-            fitting = [one for one in selection.own if replace(selection, key=one).detector.product == product]
+        if selection.kept.product != product:
+            fitting = [one for one in selection.own if replace(selection, key=one).kept.product == product]
             fitting += [product] if product in self.shared.shipped else []
             key = fitting[0] if fitting else key
         return key, name, name
@@ -176,7 +184,7 @@ class InspectView:
     @in_words
     def load(self, path, own):
         """A detector file was uploaded."""
-        return self._remember(Detector.load(path, self.shared.backbone), own)
+        return self._remember(self.shared.detector_in(path), own)
 
     @in_words
     def take(self, data, own):
@@ -187,7 +195,8 @@ class InspectView:
         """The visitor's detectors with this one first, the dropdown with it selected, and its file."""
         number = max((int(key.split(".")[0]) for key in own), default=0) + 1
         steps = int(detector.health.get("steps", detector.recipe.steps))
-        key = f"{number}. {detector.product} (yours: {detector.recipe.prompts} prompts, {steps} steps)"
+        parts = f", {count_of(detector.good_parts)}" if detector.good_parts else ""
+        key = f"{number}. {detector.product} (yours: {detector.recipe.prompts} prompts, {steps} steps{parts})"
         own = dict([(key, detector.to_bytes()), *own.items()][:KEPT])
         return own, gr.update(choices=[*own, *self.shared.shipped], value=key), detector_file(detector)
 
@@ -200,29 +209,44 @@ def detector_file(detector: Detector) -> str:
 
 def clean_card(selection: Selection) -> str:
     """The card of the image as it is. Raises InputError."""
-    return card("Clean" + _by(selection), *selection.clean(), selection.picture.description)
+    return card("Clean" + _by(selection), *selection.clean(), selection.picture.description, _says(selection))
 
 
 def corrupted_card(selection: Selection) -> str:
     """The card of the image as the sliders make it. Raises InputError."""
     title = f"Corrupted: {selection.corruptions}" if selection.corruptions else "Not corrupted yet: move a slider"
     (_, before), corrupted = selection.clean(), selection.corrupted()
-    return card(title + _by(selection), *corrupted, selection.picture.description, before=before)
+    return card(title + _by(selection), *corrupted, selection.picture.description, _says(selection), before)
 
 
 def _by(selection: Selection) -> str:
     return "" if selection.by_ours else f" · {selection.method_title}"
 
 
+def _says(selection: Selection) -> str:
+    """By what the verdict is, where that is not zero-shot."""
+    if selection.method == MEMORY:
+        return f"by {count_of(len(selection.parts))} without words"
+    return said_by(selection.detector) if selection.by_ours and selection.detector.good_parts else ""
+
+
 def card(
-    title: str, pixels: np.ndarray, inspection: Inspection, description: str, before: Inspection | None = None
+    title: str,
+    pixels: np.ndarray,
+    inspection: Inspection,
+    description: str,
+    by: str = "",
+    before: Inspection | None = None,
 ) -> str:
-    """A picture with its map, its score on the scale and its verdict, as HTML."""
+    """A picture with its map, its score on the scale and its verdict, as HTML; `by` what that is, if it is said."""
     score = inspection.score
     rows, columns = inspection.map.shape
     step = max(1, max(rows, columns) // 256)  # the map is smooth: the browser brings it to size
     change = 0 if before is None else round(score, 2) - round(before.score, 2)  # of the figures as they are shown
-    moved = "" if before is None else f'<span class="moved">{change:+.2f} from clean</span>'.replace("-0.", "−0.")
+    details = [] if inspection.by_words is None else [f"words alone {inspection.by_words:.2f}"]
+    details += [] if before is None else [f"{change:+.2f} from clean".replace("-0.", "−0.")]
+    moved = f'<span class="moved">{" · ".join(details)}</span>' if details else ""
+    said = f'<span class="by">{by}, not zero-shot</span>' if by else ""
     return f"""<figure class="card {inspection.state}">
 <div class="picture"><div class="frame" style="--ratio: {columns / rows:.4f}">
 <img class="pixels" src="{data_address(pixels)}" alt="{escape(title)}: {escape(description)}">
@@ -230,7 +254,7 @@ def card(
 </div><span class="tag">{escape(title)}</span></div>
 <figcaption>
 <span class="score">{score:.2f}</span>
-<span class="verdict"><b>{escape(inspection.verdict)}</b>{moved}</span>
+<span class="verdict"><b>{escape(inspection.verdict)}</b>{said}{moved}</span>
 {score_scale(score)}
 </figcaption></figure>"""
 

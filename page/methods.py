@@ -4,8 +4,7 @@ from html import escape
 
 import gradio as gr
 
-from page.selection import OURS
-from page.shared import SharedState
+from page.shared import OURS, SharedState
 
 
 def method_switch(shared: SharedState) -> gr.Radio:

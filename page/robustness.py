@@ -10,23 +10,25 @@ import gradio as gr
 from page.events import event_field
 from page.inspection import AT_ONCE, SCORING, WAITING, InspectView
 from page.methods import about_methods
+from page.parts import Part, count_of
 from page.runs import Runs
 from page.scale import score_scale
-from page.selection import OURS, SLIDERS, Selection, takes_selection
-from page.shared import SharedState
+from page.selection import SLIDERS, Photo, Selection, takes_selection
+from page.shared import MEMORY, OURS, SharedState
 from page.training import SWEEPING
 from page.words import in_words
-from zsad_core.baselines import Fitted
+from zsad_core.baselines import Fitted, ImageBatch
+from zsad_core.baselines.ours import FittedDetector
 from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
-from zsad_core.detector import BATCH, Detector, Inspection
+from zsad_core.detector import BATCH, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat, severity_chart
 from zsad_core.sweep import CLEAN, Place, Sweep, asks_for_windows, curves, image_scores, mean_curve
-from zsad_core.verdict import state
+from zsad_core.verdict import NEUTRAL, state
 
 SMALL, MAP = 160, 64  # pixels, the longer side of a small picture and of the map over it
 LEVELS = range(MAX_SEVERITY + 1)
-BY_CORRUPTION, BY_METHOD = "by corruption", "by method"
+BY_CORRUPTION, BY_METHOD, BY_REFERENCE = "by corruption", "by method", "words, memory, both"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,7 @@ class Swept:
         name: what the image is. ratio: its width by its height.
         pictures: by place, the image under that corruption as a data address.
         scores, maps: by method, then by place; a method whose maps take many passes may have scores alone.
+        compared: scores of words alone, of a memory alone and of both, by place.
     """
 
     subject: tuple
@@ -46,9 +49,10 @@ class Swept:
     pictures: Mapping[Place, str]
     scores: Mapping[str, Mapping[Place, float]] = field(default_factory=dict)
     maps: Mapping[str, Mapping[Place, str]] = field(default_factory=dict)
+    compared: Mapping[str, Mapping[Place, float]] = field(default_factory=dict)
 
-    def extended(self, places: Sequence[Place], images, scores: Mapping, maps: Mapping) -> "Swept":
-        """This and another batch: images, and by method scores and maps, in the order of the places."""
+    def extended(self, places: Sequence[Place], images, scores: Mapping, maps: Mapping, compared: Mapping) -> "Swept":
+        """This and another batch, in the order of the places: images, scores and maps by method, what is compared."""
         return replace(
             self,
             pictures={**self.pictures, **{place: data_address(image, SMALL) for place, image in zip(places, images)}},
@@ -60,7 +64,35 @@ class Swept:
                 }
                 for name in maps
             },
+            compared={name: {**self.compared.get(name, {}), **dict(zip(places, compared[name]))} for name in compared},
         )
+
+
+@dataclass(frozen=True, eq=False)
+class References:
+    """Words, a memory of good parts, and both, for the same picture.
+
+    Attributes:
+        both: ours with the good parts, which also says what words alone do.
+        memory: of the same parts, without words and without any look at a shift.
+    """
+
+    both: Fitted
+    memory: Fitted
+
+    @classmethod
+    def of(cls, selection: Selection) -> "References | None":
+        """With the visitor's good parts, or else with the intact twin of a sample; None where there is neither."""
+        shared, parts = selection.shared, selection.parts or _twin(selection)
+        if not parts:
+            return None
+        both = FittedDetector(shared.with_good_parts(selection.kept, parts))
+        return cls(both, shared.fitted(MEMORY, selection.kept, parts))
+
+    def scores(self, batch: ImageBatch) -> dict[str, list[float]]:
+        both = self.both.inspect(batch)
+        memory = [seen.score for seen in self.memory.inspect(batch)]
+        return {"words": [seen.by_words for seen in both], "memory": memory, "both": [seen.score for seen in both]}
 
 
 class RobustnessView:
@@ -77,7 +109,7 @@ class RobustnessView:
                     run = gr.Button("Run", variant="primary", elem_id="sweep", min_width=84, scale=0)
                     stop = gr.Button("Stop", interactive=False, elem_id="sweep-stop", min_width=70, scale=0)
                     by = gr.Radio(
-                        [BY_CORRUPTION, BY_METHOD],
+                        [BY_CORRUPTION, BY_METHOD, BY_REFERENCE],
                         value=BY_CORRUPTION,
                         show_label=False,
                         label="Lines of the chart",
@@ -85,7 +117,7 @@ class RobustnessView:
                         elem_classes="segments",
                     )
                 status = gr.HTML(READY, elem_id="sweep-status")
-                chart = gr.HTML(self.chart(start, by.value, OURS), elem_id="sweep-chart")
+                chart = gr.HTML(self.chart(start, by.value, inspect.start), elem_id="sweep-chart")
             with gr.Column(elem_classes="sheet", min_width=320):
                 gr.HTML(
                     f"<h2>Maps <small>press one to see it large in Inspect</small></h2>{score_scale()}",
@@ -109,7 +141,7 @@ class RobustnessView:
         by.input(self.draw, **drawn)
         inspect.method.change(self.draw, **drawn)
         inspect.method.change(None, inspect.method, js=PRESS_METHOD)
-        cards.select(self.pick_method, None, inspect.method, **AT_ONCE)
+        cards.select(self.pick_method, inspect.chosen, inspect.method, **AT_ONCE)
         placed = grid.select(self.pick_place, inspect.restored, [*inspect.severities, inspect.restored], **SCORING)
         placed.success(self.compare, **compared)
 
@@ -149,7 +181,7 @@ class RobustnessView:
         return self._drawn(swept, by, selection)
 
     def _drawn(self, swept: Swept, by: str, selection: Selection) -> tuple[str, str]:
-        return self.chart(swept, by, selection.method), self.grid(swept, selection.method, _place(selection))
+        return self.chart(swept, by, selection), self.grid(swept, selection.method, _place(selection))
 
     @in_words
     @takes_selection
@@ -161,7 +193,7 @@ class RobustnessView:
             return swept, _title(swept), _status(*words), *self._drawn(swept, by, selection)
 
         yield shown("Preparing the methods", selection.detector.product, 0)
-        methods = self.methods(selection.detector)
+        methods, references = self.methods(selection), References.of(selection)
         drawn = {name: fitted for name, fitted in methods.items() if name == method or not asks_for_windows(fitted)}
         sweep = Sweep(
             self.shared.backbone, selection.picture.pixels, batch_size=1 if asks_for_windows(methods[method]) else BATCH
@@ -175,7 +207,8 @@ class RobustnessView:
                 for name, fitted in methods.items()
             }
             maps = {name: [one.map for one in inspections] for name, inspections in seen.items()}
-            swept = swept.extended(places, batch.images, scores, maps)
+            compared = references.scores(batch) if references else {}
+            swept = swept.extended(places, batch.images, scores, maps, compared)
             done = len(swept.scores[method])
             left = (time.perf_counter() - started) * (total / done - 1)
             yield shown("Sweeping", f"{done} of {total} images", done / total, f"{left:.1f} s left")
@@ -183,12 +216,18 @@ class RobustnessView:
         words = "Done" if done == total else "Stopped and kept"
         yield shown(words, f"{done} of {total} images", done / total, f"{time.perf_counter() - started:.1f} s")
 
-    def methods(self, detector: Detector) -> dict[str, Fitted]:
-        """The methods that can run here, for the product of a detector."""
-        return {name: self.shared.fitted(name, detector) for name, why in self.shared.missing.items() if not why}
+    def methods(self, selection: Selection) -> dict[str, Fitted]:
+        """The methods that can run, for the product of the detector."""
+        detector, parts = selection.detector, selection.parts
+        return {name: self.shared.fitted(name, detector, parts) for name in selection.methods}
 
-    def chart(self, swept: Swept, by: str, method: str) -> str:
-        """Scores against severity: of one method by corruption, or of all methods, the mean over the corruptions."""
+    def chart(self, swept: Swept, by: str, selection: Selection) -> str:
+        """Scores against severity: of one method by corruption, or the mean over them of all methods or references."""
+        method = selection.method
+        if by == BY_REFERENCE:
+            series = {name: mean_curve(scores) for name, scores in swept.compared.items()}
+            chart = severity_chart(series, "Words, memory, both: mean over the corruptions")
+            return f"{chart}<p>{_about_references(selection)}</p>"
         if by == BY_METHOD:
             series = {self.shared.methods[name].title: mean_curve(scores) for name, scores in swept.scores.items()}
             return severity_chart(series, "Every method: mean over the corruptions")
@@ -217,15 +256,17 @@ class RobustnessView:
         return *(int(level) if one == kind else 0 for one in SLIDERS), restored + 1
 
     @in_words
-    def pick_method(self, event: gr.EventData):
+    @takes_selection
+    def pick_method(self, event: gr.EventData, selection: Selection):
         """A card was pressed: chart, grid and the view Inspect go through its method."""
-        return self.shared.runnable(event_field(event, "method"))
+        method = event_field(event, "method")
+        return method if method in selection.methods else self.shared.runnable(method)
 
     @in_words
     @takes_selection
     def compare(self, selection: Selection) -> Iterator[str]:
         """The image clean and corrupted through every method; those that take long come last."""
-        methods, seen = self.methods(selection.detector), {}
+        methods, seen = self.methods(selection), {}
         for slow in (False, True):
             for name, fitted in methods.items():
                 if asks_for_windows(fitted) == slow:
@@ -235,12 +276,12 @@ class RobustnessView:
 
     def cards(self, selection: Selection, seen: Mapping) -> str:
         """A card a method, with what it said about the image clean and corrupted as far as that is known."""
-        able = [name for name, why in self.shared.missing.items() if not why]
+        able = selection.methods
         cards = "".join(self._card(name, seen.get(name), selection) for name in able)
         unable = "".join(
             f"<dt>{escape(self.shared.methods[name].title)}, not on this page</dt><dd>{escape(why)}</dd>"
             for name, why in self.shared.missing.items()
-            if why
+            if name not in able
         )
         if not unable:
             return cards
@@ -268,6 +309,26 @@ def unswept(selection: Selection) -> Swept:
     picture = selection.picture
     rows, columns = picture.pixels.shape[:2]
     return Swept(selection.subject, picture.description, columns / rows, {CLEAN: data_address(picture.pixels, SMALL)})
+
+
+def _twin(selection: Selection) -> tuple[Part, ...]:
+    """The intact sample of the same product as the one that is shown; nothing where it is no sample."""
+    if isinstance(selection.photo, Photo):
+        return ()
+    twin = selection.shared.samples[f"{selection.photo.rpartition('/')[0]}/intact"]
+    return (selection.shared.part(twin.pixels, twin.description),)
+
+
+def _about_references(selection: Selection) -> str:
+    """What the chart of words, memory and both shows, in a sentence."""
+    parts = selection.parts or _twin(selection)
+    if not parts:
+        return "Give good parts of it in Inspect first: the memory is made of them."
+    known = f"{count_of(len(parts))} of yours" if selection.parts else f"one good part, the sample “{parts[0].name}”"
+    return (
+        f"Over {NEUTRAL} is an alarm. The memory holds {escape(known)}, and is not zero-shot: to it every shift looks "
+        "like damage. Both also hold the part as a shift would show it."
+    )
 
 
 def _place(selection: Selection) -> Place | None:

@@ -6,17 +6,17 @@ A handler that wants it is marked with `takes_selection`, and `InspectView.chose
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from page.shared import Sample, SharedState
+from page.parts import Part, words_alone
+from page.shared import MEMORY, OURS, Sample, SharedState
 from zsad_core.corruptions import POSTER_CORRUPTIONS
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
 
 SLIDERS = POSTER_CORRUPTIONS  # the corruptions that have a slider, in the order on the page
-OURS = "ours"  # the name of our own method
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,9 @@ class Selection:
         key: of the detector, among the shipped ones or in `own`.
         own: the visitor's own detectors as bytes, by key.
         photo: the name of a sample, or a Photo.
-        method: the name of a method.
+        method: the name of a method; of ours where the parts that it needs are no longer there.
+        good: the visitor's good parts, by product.
+        words_only: no good part has a say.
         severities: by corruption, 0 to 5, for all of SLIDERS.
     """
 
@@ -45,21 +47,41 @@ class Selection:
     own: Mapping[str, bytes]
     photo: str | Photo
     method: str
+    good: Mapping[str, tuple[Part, ...]]
+    words_only: bool
     severities: Mapping[str, int]
 
     @classmethod
-    def of(cls, shared: SharedState, key, own, photo, method, *severities) -> "Selection":
+    def of(cls, shared: SharedState, key, own, photo, method, good, words_only, *severities) -> "Selection":
         """The selection that the values of `InspectView.chosen` make."""
-        return cls(shared, key, own, photo, method, dict(zip(SLIDERS, severities, strict=True)))
+        levels = dict(zip(SLIDERS, severities, strict=True))
+        selection = cls(shared, key, own, photo, method, good, words_only, levels)
+        return replace(selection, method=OURS) if method == MEMORY and not selection.parts else selection
 
     @property
-    def subject(self) -> tuple[str, str | Photo]:
+    def subject(self) -> tuple:
         """Which image is looked at, and by which detector."""
-        return self.key, self.photo
+        digests = tuple(part.digest for parts in self.good.values() for part in parts)
+        return self.key, self.photo, self.words_only, digests
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The good parts of the detector's product. Raises InputError as `kept`."""
+        return self.good.get(self.kept.product, ()) if self.good else ()
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the methods that can run."""
+        return [name for name, why in self.shared.missing.items() if not why or name == MEMORY and self.parts]
 
     @property
     def detector(self) -> Detector:
-        """Raises InputError where it is no longer kept."""
+        """The detector with what it is to know of good parts. Raises InputError as `kept`."""
+        return words_alone(self.kept) if self.words_only else self.shared.with_good_parts(self.kept, self.parts)
+
+    @property
+    def kept(self) -> Detector:
+        """The detector as it was trained or loaded. Raises InputError where it is no longer kept."""
         if self.key in self.own:
             return self.shared.detector_from(self.own[self.key])
         if self.key in self.shared.shipped:
@@ -86,11 +108,15 @@ class Selection:
 
     def clean(self) -> tuple[np.ndarray, Inspection]:
         """The image (H, W, 3) as it is, and what the method says about it. Raises InputError."""
-        return self.shared.look(self.detector, self.picture.pixels, method=self.method)
+        return self._look({})
 
     def corrupted(self) -> tuple[np.ndarray, Inspection]:
         """The corrupted image (H, W, 3), and what the method says about it. Raises InputError."""
-        return self.shared.look(self.detector, self.picture.pixels, self.severities, method=self.method)
+        return self._look(self.severities)
+
+    def _look(self, severities: Mapping[str, int]) -> tuple[np.ndarray, Inspection]:
+        pixels, method = self.picture.pixels, self.method
+        return self.shared.look(self.detector, pixels, severities, method=method, parts=self.parts)
 
 
 def takes_selection(handler: Callable) -> Callable:

@@ -15,8 +15,9 @@ import gradio as gr
 
 from page.events import event_field
 from page.inspection import SCORING, InspectView
-from page.selection import OURS, SLIDERS, Photo, Selection, takes_selection
-from page.shared import SharedState
+from page.parts import said_by
+from page.selection import SLIDERS, Photo, Selection, takes_selection
+from page.shared import OURS, SharedState
 from page.training import NUMBERS, TrainView, recipe_from
 from page.words import in_words
 from zsad_core.corruptions import MAX_SEVERITY
@@ -185,7 +186,9 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
     @takes_selection
     def link(self, selection: Selection):
         """The query of what is on screen."""
-        detector, sample = selection.detector, None
+        detector, sample = selection.kept, None
+        if selection.parts:
+            gr.Info("Your good parts are not part of the link: they stay here.")
         preset, values = recipe_values(detector.recipe)
         if isinstance(selection.photo, Photo):
             gr.Info("Your photo is not part of the link: it stays here.")
@@ -235,4 +238,5 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
 def _training(detector: Detector) -> str:
     """How a detector came to be, in a line."""
     steps = int(detector.health.get("steps", detector.recipe.steps))
-    return f"trained on words alone: {detector.recipe.prompts} prompts, {steps} steps, seed {detector.seed}"
+    words = f"trained on words alone: {detector.recipe.prompts} prompts, {steps} steps, seed {detector.seed}"
+    return f"{words}, then scored {said_by(detector)}, not zero-shot" if detector.good_parts else words

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,13 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
+from page.parts import Part
+from zsad_core import detector_file
+from zsad_core.archives import ImageFiles
 from zsad_core.backbone import Backbone
-from zsad_core.baselines import METHODS, Fitted, ImageBatch, method_named
+from zsad_core.baselines import METHODS, Fitted, ImageBatch, Resources, method_named
+from zsad_core.baselines.memory import GoodPartsMemory
 from zsad_core.baselines.ours import FittedDetector
 from zsad_core.corruptions import corrupt_all
 from zsad_core.detector import Detector, Inspection, Training
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address
+from zsad_core.good_parts import MOST, reduced
 from zsad_core.images import read_image
 from zsad_core.prompts import clean_product_name
 from zsad_core.recipe import Recipe
@@ -31,6 +36,8 @@ MOST_PASSES = 72_000  # through the text encoder in one training: the preset pos
 KEPT_BATCHES = 12  # images with their encodings, about 4 MB each
 KEPT_DETECTORS = 16
 KEPT_FITTED = 64  # other methods by product: two vectors each, or an FNN
+KEPT_MEMORIES = 16  # of good parts, 12 MB each at most
+OURS, MEMORY = "ours", GoodPartsMemory.name  # names of methods
 
 
 @dataclass(frozen=True)
@@ -55,17 +62,18 @@ class SharedState:
         samples: by name, the damaged one of each product before the intact one.
         shipped: detectors trained beforehand, by product; at least one.
         methods: by name, ours first, then in the order of the poster's table.
-        missing: by name, why a method cannot run here; None where it can.
+        missing: by name, why a method cannot run here; None where it can. MEMORY can where there are good parts.
     """
 
     def __init__(self, backbone: Backbone, assets: Path, training: Callable[..., Training] | None = None):
         """`training` makes what visitors ask for in place of `Detector.training`."""
         self.backbone, self._training = backbone, training
         self.samples = read_samples(assets / "samples")
-        self.methods = {"ours": METHODS["ours"](backbone), **{name: made(backbone) for name, made in METHODS.items()}}
+        named = {OURS: METHODS[OURS], **METHODS, MEMORY: GoodPartsMemory}
+        self.methods = {name: made(backbone) for name, made in named.items()}
         self.missing = {name: method.missing() for name, method in self.methods.items()}
         self._batches, self._fitted = LruCache(KEPT_BATCHES), LruCache(KEPT_FITTED)
-        self._detectors = LruCache(KEPT_DETECTORS)
+        self._detectors, self._memories = LruCache(KEPT_DETECTORS), LruCache(KEPT_MEMORIES)
         self.shipped = self._read_shipped(assets / "detectors")
 
     def _read_shipped(self, folder: Path) -> dict[str, Detector]:
@@ -80,6 +88,41 @@ class SharedState:
         """The detector of which these are the bytes. Raises InputError."""
         key = hashlib.sha256(data).digest()
         return self._detectors.get(key, lambda: Detector.from_bytes(data, self.backbone))
+
+    def detector_in(self, path: str) -> Detector:
+        """The detector in a file. Raises InputError."""
+        return self.detector_from(detector_file.read(path))
+
+    def part(self, pixels: np.ndarray, name: str) -> Part:
+        """A photo (H, W, 3) uint8 as a part, no larger than it is remembered."""
+        return Part(reduced(pixels, self.backbone.image_size), name)
+
+    def parts_in(self, paths: Sequence[str] | None) -> tuple[Part, ...]:
+        """The photos in files and zips. Raises InputError: too many, or one that cannot be read; none is left out."""
+        if not paths:
+            return ()
+        files = ImageFiles(paths, read_photo)
+        if len(files) > MOST:
+            raise InputError(f"{len(files)} good parts were given: give 1 to {MOST} photos.")
+        found = [(one.name, InputError(one.reason)) for one in files.skipped]
+        found += [(entry.name, photo) for entry, photo in files]
+        for name, photo in found:
+            if isinstance(photo, InputError):
+                raise InputError(f"The good part {name!r} cannot be used: {photo}") from photo
+        return tuple(self.part(photo, name) for name, photo in found)
+
+    def with_good_parts(self, detector: Detector, parts: Sequence[Part]) -> Detector:
+        """The detector that knows good parts too, in place of those it knew; itself where there are none.
+
+        Raises:
+            InputError: too many, or one twice.
+        """
+        if not parts:
+            return detector
+        return self._memories.get(
+            (detector, *(part.digest for part in parts)),
+            lambda: detector.with_good_parts([part.pixels for part in parts]),
+        )
 
     def detector_for(self, product: str) -> Detector:
         """The shipped detector of a product, or else one trained now with the quick recipe. Raises InputError."""
@@ -101,19 +144,29 @@ class SharedState:
 
     def runnable(self, method: str) -> str:
         """The name of a method, unchanged. Raises InputError where there is none of that name, or it cannot run."""
-        if why := self.missing[method_named(method).name]:
+        if why := self.missing[method if method in self.missing else method_named(method).name]:
             raise InputError(why)
         return method
 
-    def fitted(self, method: str, detector: Detector) -> Fitted:
-        """A method for the product of a detector; ours is that detector. Raises InputError where it cannot run."""
+    def fitted(self, method: str, detector: Detector, parts: Sequence[Part] = ()) -> Fitted:
+        """A method for the product of a detector; ours is that detector. Raises InputError where it cannot run.
+
+        Args:
+            parts: good parts for MEMORY, which nothing else is made of.
+        """
+        if method == MEMORY and parts:
+            return self._memories.get((MEMORY, *(part.digest for part in parts)), lambda: self._memory(parts, detector))
         if self.methods[self.runnable(method)].is_ours:
             return FittedDetector(detector)
         return self._fitted.get((method, detector.product), lambda: self.methods[method].fit(detector.product))
 
+    def _memory(self, parts: Sequence[Part], detector: Detector) -> Fitted:
+        resources = Resources(good_parts=[part.pixels for part in parts])
+        return GoodPartsMemory(self.backbone, resources).fit(detector.product)
+
     def forget_unasked(self, seconds: float) -> None:
         """Forgets the photos, and what was computed of them, that nobody has asked for in so many seconds."""
-        for cache in (self._batches, self._detectors, self._fitted):
+        for cache in (self._batches, self._detectors, self._fitted, self._memories):
             cache.forget_unasked(seconds)
 
     def look(
@@ -122,14 +175,18 @@ class SharedState:
         pixels: np.ndarray,
         severities: Mapping[str, int] | None = None,
         seed: int = 0,
-        method: str = "ours",
+        method: str = OURS,
+        parts: Sequence[Part] = (),
     ) -> tuple[np.ndarray, Inspection]:
         """The image under these corruptions, and what the detector, or another method in its place, says about it.
+
+        Args:
+            parts: as for `fitted`.
 
         Raises:
             InputError: a severity or seed that cannot be used, or a method that cannot run.
         """
-        fitted = self.fitted(method, detector)
+        fitted = self.fitted(method, detector, parts)
         batch = self.image_batch(pixels, severities, seed)
         return batch.images[0], fitted.inspect(batch)[0]
 

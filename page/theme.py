@@ -10,15 +10,16 @@ SANS = ("system-ui", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "sans
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
 # A slider, or its number, changed by keys is released as well; an image that is pasted or dropped anywhere is taken as
-# an upload, and where the view Batch is on screen, as many files as there are.
+# an upload; where the view Batch is on screen, or the panel of good parts is open, as many files as there are.
 HEAD = """<script>
 document.addEventListener('keyup', ({target}) => {
   const changed = /^(range|number)$/.test(target.type) && target.value && target.validity.valid;
   if (changed) target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
 });
 const hand_over = (event, files) => {
-  const many = document.querySelector('#batch-upload');
-  const button = many?.offsetParent ? many : document.querySelector('#upload');
+  const parts = document.querySelector('#good-parts:popover-open #parts-upload');
+  const many = parts ?? document.querySelector('#batch-upload');
+  const button = parts || many?.offsetParent ? many : document.querySelector('#upload');
   const input = button?.parentElement.querySelector('input[type=file]');
   const images = [...(files ?? [])].filter((one) => one.type.startsWith('image/'));
   const taken = button === many ? [...(files ?? [])] : images.slice(0, 1);

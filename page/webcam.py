@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from page.inspection import SCORING, InspectView
+from page.parts import said_by
 from page.scale import score_scale
 from page.selection import Selection, takes_selection
 from page.shared import SharedState, read_photo
@@ -58,7 +59,7 @@ Inspect. Frames are scored and forgotten: nothing is stored.</p>
             "verdict": seen.verdict,
             "state": seen.state,
             "map": data_address(heat(seen.map)),
-            "product": detector.product,
+            "product": f"{detector.product}, {said_by(detector)}" if detector.good_parts else detector.product,
         }
 
 

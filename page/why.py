@@ -8,6 +8,7 @@ import gradio as gr
 import numpy as np
 
 from page.inspection import SCORING, InspectView
+from page.parts import said_by
 from page.selection import Selection, takes_selection
 from page.shared import SharedState
 from page.words import in_words
@@ -63,7 +64,7 @@ watch('value', () => {
         columns = []
         for title, severities in levels.items():
             batch = self.shared.image_batch(selection.picture.pixels, severities)
-            columns.append(_column(title, batch.images[0], self.explainer.explain(selection.detector, batch.encoded)))
+            columns.append(_column(title, batch.images[0], self.explainer.explain(selection.kept, batch.encoded)))
         return f"{_note(selection)}{''.join(columns)}{self._aid()}"
 
     def _aid(self) -> str:
@@ -77,6 +78,8 @@ saw a plain sentence. <b>Learned words</b> are free vectors and need not mean an
 
 def _note(selection: Selection) -> str:
     """Whose reasons these are, where the score is another method's."""
+    if selection.by_ours and selection.detector.good_parts:
+        return f"<p>The score above is {said_by(selection.detector)}. The reasons below are those of the words.</p>"
     if selection.by_ours:
         return ""
     return f"<p>The score above is {escape(selection.method_title)}’s. The reasons below are those of our method.</p>"

@@ -34,6 +34,7 @@ class Row:
         verdict: the score in words.
         thumbnail: JPEG with the anomaly map over it, at most THUMBNAIL pixels wide and high.
         overlay: the name of its overlay in the zip of them.
+        by_words: the score by words alone, where good parts have a say in `score`; else None.
     """
 
     entry: Entry
@@ -41,6 +42,7 @@ class Row:
     verdict: str
     thumbnail: bytes
     overlay: str
+    by_words: float | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class BatchScoring:
             name = f"{len(self.rows) + 1:04d}_{stem}.jpg"
             if self.overlays is not None:
                 archive.writestr(name, whole)
-            self.rows.append(Row(entry, inspection.score, inspection.verdict, thumbnail, name))
+            self.rows.append(Row(entry, inspection.score, inspection.verdict, thumbnail, name, inspection.by_words))
 
     def _pictures(self, scored: tuple[np.ndarray, Inspection]) -> tuple[bytes, bytes]:
         """Overlay, empty where it goes nowhere, and thumbnail of an image, as JPEG."""

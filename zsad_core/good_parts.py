@@ -191,7 +191,8 @@ def _scaled(memory: Memory, features, words, owner, own, each: int, names: Seque
     scale = [distance.std().clamp(min=least).item(), (words - remembered).std().clamp(min=least).item()]
     values = _values(_heat(distance, words, remembered, scale)).view(memory.parts, each)
     margin = MARGIN if memory.parts > 1 else MARGIN_OF_ONE
-    spread = values.std().clamp(min=LEAST_SPREAD).item()
+    deviation = values.std() if values.numel() > 1 else values.new_zeros(())  # one clean look has none
+    spread = deviation.clamp(min=LEAST_SPREAD).item()
     neutral = values.mean().item() + margin * spread
     return replace(memory, scale=torch.tensor([*scale, neutral, spread]), doubts=tuple(_doubts(values, names)))
 
@@ -231,8 +232,7 @@ def _read(images: Sequence, side: int) -> list[np.ndarray]:
             pixels = read_image(image)
         except InputError as error:
             raise InputError(f"Good part {number} cannot be used: {error}") from error
-        height, width = (min(length, int(LARGEST * side)) for length in pixels.shape[:2])
-        pictures.append(np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)))
+        pictures.append(reduced(pixels, side))
     small = [np.asarray(Image.fromarray(picture).resize((THUMBNAIL,) * 2)).astype(int) for picture in pictures]
     for number, one in enumerate(small):
         for earlier in range(number):
@@ -240,6 +240,12 @@ def _read(images: Sequence, side: int) -> list[np.ndarray]:
                 first, second = (_names(images)[index] for index in (earlier, number))
                 raise InputError(f"{first} and {second[0].lower() + second[1:]} are the same photo: give it once.")
     return pictures
+
+
+def reduced(pixels: np.ndarray, side: int) -> np.ndarray:
+    """A photo (H, W, 3) uint8 as it is remembered where the tower reads `side` pixels; it may be reduced before."""
+    height, width = (min(length, int(LARGEST * side)) for length in pixels.shape[:2])
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _names(images: Sequence) -> list[str]:

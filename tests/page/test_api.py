@@ -1,5 +1,7 @@
 """The named endpoints as a program uses them, through gradio_client."""
 
+import zipfile
+
 import httpx
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from app import ASSETS
 from zsad_core.corruptions import corrupt_all
 from zsad_core.detector import Detector
 
@@ -85,6 +88,78 @@ def test_sweep_through_another_method_gives_other_scores(client, image):
         for method in ("ours", "clip-ac")
     )
     assert len(clip) == 6 and clip != ours
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Paths of photos of a disc on a table, each in another place and with other stains."""
+    folder, rows_columns = tmp_path_factory.mktemp("parts"), np.mgrid[:120, :120]
+    for number in range(17):
+        random = np.random.default_rng(number)
+        distance = np.hypot(*(rows_columns - random.uniform(45, 75, (2, 1, 1))))
+        stains = np.kron(random.normal(0, 8, (6, 6)), np.ones((20, 20)))
+        pixels = np.where(distance < 40, 170, 60) + stains + random.normal(0, 4, (120, 120))
+        Image.fromarray(np.repeat(pixels.astype(np.uint8)[..., None], 3, 2)).save(folder / f"{number:02}.png")
+    return sorted(folder.iterdir())
+
+
+def test_inspect_with_good_parts_gives_what_the_library_gives_and_says_so(client, parts, embedded):
+    good = [handle_file(path) for path in parts[:4]]
+    clean, noisy, verdict, *_ = client.predict(
+        handle_file(parts[5]), "metal nut", noise=2, good_parts=good, api_name="/inspect"
+    )
+    detector = Detector.load(ASSETS / "detectors/metal-nut.safetensors", embedded).with_good_parts(parts[:4])
+    seen = detector.inspect(parts[5])
+    assert clean == pytest.approx(seen.score, abs=1e-4) and noisy < 0.5
+    assert verdict.startswith(f"{seen.verdict}, by words and 4 good parts (by words alone {seen.by_words:.2f})")
+
+
+def test_sweep_with_good_parts_says_what_words_alone_say(client, parts):
+    asked = {"image": handle_file(parts[5]), "product": "metal nut", "corruptions": "noise", "api_name": "/sweep"}
+    good = [handle_file(path) for path in parts[:2]]
+    alone, _ = client.predict(**asked)
+    both, _ = client.predict(**asked, good_parts=good)
+    memory, _ = client.predict(**asked, method="memory", good_parts=good)
+    assert [summary["good_parts"] for summary in (alone, both, memory)] == [0, 2, 2]
+    assert both["by_words"]["scores"]["noise"] == pytest.approx(alone["scores"]["noise"], abs=1e-6)
+    assert both["scores"]["noise"] != alone["scores"]["noise"] and "by_words" not in {**alone, **memory}
+    assert memory["scores"]["noise"][5] > 0.5 > both["scores"]["noise"][5]
+
+
+def test_a_part_of_another_product_is_doubted_in_the_answer(client, parts, tmp_path):
+    Image.fromarray((np.indices((120, 120)).sum(0) % 23 * 11).astype(np.uint8)).save(tmp_path / "stripes.png")
+    good = [handle_file(path) for path in (*parts[1:4], tmp_path / "stripes.png")]
+    verdict = client.predict(handle_file(parts[5]), "metal nut", good_parts=good, api_name="/inspect")[2]
+    assert "Good part 4 looks unlike the others" in verdict
+
+
+def test_good_parts_that_cannot_be_used_get_a_sentence(client, parts, tmp_path):
+    (tmp_path / "rubbish.png").write_bytes(b"rubbish")
+    (tmp_path / "note.txt").write_text("no photo")
+    with zipfile.ZipFile(tmp_path / "parts.zip", "w") as archive:
+        for path in parts:
+            archive.write(path, path.name)
+    for files, sentence in (
+        ([parts[0], tmp_path / "rubbish.png"], "good part 'rubbish.png' cannot be used"),
+        ([parts[0], tmp_path / "note.txt"], "good part 'note.txt' cannot be used"),
+        ([parts[0], parts[0]], "Good part 1 and good part 2 are the same photo"),
+        (parts, "17 good parts were given"),
+        ([tmp_path / "parts.zip"], "17 good parts were given"),
+    ):
+        with pytest.raises(AppError, match=sentence):
+            good = [handle_file(path) for path in files]
+            client.predict(handle_file(parts[5]), "metal nut", good_parts=good, api_name="/inspect")
+    with pytest.raises(AppError, match="needs 1 to 16 photos of good parts"):
+        client.predict(handle_file(parts[5]), "metal nut", method="memory", api_name="/sweep")
+
+
+def test_a_call_by_position_that_knows_no_good_parts_still_gets_its_answer(client, image):
+    with open(image["path"], "rb") as file:
+        (path,) = httpx.post(f"{client.src}gradio_api/upload", files={"files": file}).json()
+    data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "metal nut", None, 0, 0, 0, 0, 0]
+    begun = httpx.post(f"{client.src}gradio_api/call/inspect", json={"data": data})
+    answer = httpx.get(f"{client.src}gradio_api/call/inspect/{begun.json()['event_id']}", timeout=60).text
+    assert "event: complete" in answer
 
 
 @pytest.mark.parametrize(

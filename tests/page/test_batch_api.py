@@ -67,6 +67,19 @@ def test_files_a_detector_and_normal_images(client, folder, embedded):
     assert summary["over_threshold"] == 0
 
 
+def test_good_parts_have_a_say_and_the_answer_says_so(client, folder, embedded):
+    paths = [folder / f"{number}.png" for number in range(4)]
+    summary, table, _ = client.predict(
+        [handle_file(paths[3])], "metal nut", good_parts=[handle_file(path) for path in paths[:3]], api_name="/batch"
+    )
+    detector = Detector.load(ASSETS / "detectors/metal-nut.safetensors", embedded)
+    seen = detector.with_good_parts(paths[:3]).inspect(paths[3])
+    assert (summary["good_parts"], summary["threshold"], summary["threshold_from"]) == (3, 0.5, "3 good parts")
+    (row,) = summary["rows"]
+    assert (row["score"], row["by_words"]) == pytest.approx((seen.score, seen.by_words), abs=1e-4)
+    assert summary["doubts"] == list(detector.with_good_parts(paths[:3]).memory.doubts)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -74,6 +87,7 @@ def test_files_a_detector_and_normal_images(client, folder, embedded):
         ({"images": b"no zip"}, "'broken.zip': The zip is damaged"),
         ({"product": "<script>"}, "'<script>' contains markup"),
         ({"normal_images": b"no zip"}, "'broken.zip': The zip is damaged"),
+        ({"good_parts": b"no zip"}, "'broken.zip': The zip is damaged"),
         ({"detector": b"\x80\x04pickle"}, "Python pickle"),
     ],
 )

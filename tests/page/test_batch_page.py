@@ -59,7 +59,7 @@ def batch(page):
 
 def open_batch(page):
     page.get_by_role("tab", name="Batch").click()
-    expect(page.locator("#batch-neutral")).to_be_visible()
+    expect(page.locator("#batch-words")).to_be_visible()
 
 
 def status(page):
@@ -109,7 +109,7 @@ def test_the_samples_are_scored_sorted_and_downloaded(batch):
     assert batch.evaluate("document.documentElement.scrollHeight") <= 768
 
 
-def test_a_zip_with_rubbish_in_it_and_a_threshold_from_good_parts(batch, pictures, tmp_path, embedded):
+def test_a_zip_with_rubbish_in_it_and_good_parts_and_back(batch, pictures, tmp_path, embedded):
     with zipfile.ZipFile(tmp_path / "parts.zip", "w") as archive:
         for name, pixels in pictures.items():
             archive.writestr(name, png(pixels))
@@ -132,18 +132,18 @@ def test_a_zip_with_rubbish_in_it_and_a_threshold_from_good_parts(batch, picture
     for number, name in enumerate(list(pictures)[:4]):
         files.append(tmp_path / f"{number}.png")
         files[-1].write_bytes(png(pictures[name]))
+    expect(batch.locator("#batch-words")).to_be_disabled()
     file_input(batch, "batch-good").set_input_files(files)
-    expect(batch.locator("#batch-threshold")).to_contain_text("from 4 normal images of yours")
-    highest = max(score for name, score in alone.items() if name.startswith("good"))
-    over = sum(score > highest for score in alone.values())
-    expect(batch.locator("#batch-threshold b").first).to_have_text(f"{highest:.2f}")
-    expect(rows(batch).locator("td:last-child", has_text="over")).to_have_count(over)
-    expect(batch.locator("#batch-result .figures")).to_contain_text(f"over the threshold of {highest:.2f}")
-    table = list(csv.DictReader(io.StringIO(download(batch, "batch-csv").decode("utf-8-sig"))))
-    assert sum(row["over_threshold"] == "yes" for row in table) == over
-    batch.locator("#batch-neutral").click()
-    expect(batch.locator("#batch-threshold")).to_contain_text("no image was used")
-    expect(batch.locator("#batch-result .figures")).to_contain_text("over the threshold of 0.50")
+    expect(batch.locator("#batch-result caption")).to_have_text("Scored by words and 4 good parts")
+    expect(batch.locator("#batch-threshold")).to_contain_text("set from 4 good parts")
+    sure = detector.with_good_parts([pictures[name] for name in list(pictures)[:4]])
+    both = {name: sure.inspect(pixels).score for name, pixels in pictures.items()}
+    assert dict(zip(column(batch, "file"), map(float, column(batch, "score")))) == pytest.approx(both, abs=1e-4)
+    expect(rows(batch).locator("td:last-child", has_text="over")).to_have_count(sum(s > 0.5 for s in both.values()))
+    batch.locator("#batch-words").click()
+    expect(batch.locator("#batch-result caption")).to_have_text("Scored by words alone")
+    expect(batch.locator("#batch-threshold")).to_contain_text("4 good parts are kept and not used")
+    expect(batch.locator("#batch-words")).to_have_text("Use the good parts again")
     assert dict(zip(column(batch, "file"), map(float, column(batch, "score")))) == shown
 
 
@@ -196,6 +196,7 @@ def test_wrong_input_gets_a_sentence_and_costs_nothing(batch, tmp_path, photo):
     for button in ("batch-upload", "batch-good"):
         file_input(batch, button).set_input_files(broken)
         expect(batch.get_by_text("'broken.zip': The zip is damaged")).to_have_count(1 + (button == "batch-good"))
+        expect(batch.locator("#batch-words")).to_be_disabled()
         expect(batch.locator("#batch-again")).to_be_enabled()
     expect(rows(batch)).to_have_count(1)
     assert "Traceback" not in batch.content()
