@@ -12,7 +12,11 @@ WHERE = (5, 15, 10, 20)
 
 
 def test_mvtec(tmp_path):
-    bottle, nut = read_dataset(mvtec(tmp_path / "MVTec"))
+    root = mvtec(tmp_path / "MVTec")
+    draw(root / "metal_nut/train/good/007.png", 90)
+    bottle, nut = read_dataset(root)
+    assert [(sample.name, sample.damaged) for sample in nut.training] == [("train/good/007.png", False)]
+    assert bottle.training == ()
     assert (str(nut), nut.product) == ("MVTec/metal_nut", "metal nut")
     assert [sample.damaged for sample in nut.samples] == [False] * 4 + [True] * 4
     damaged = nut.samples[4]
@@ -40,6 +44,7 @@ def test_visa_reads_the_test_split_and_its_numbered_masks(tmp_path):
         ("Anomaly/000.JPG", True),
     ]
     assert board.samples[1].mask((SIDE, SIDE)).sum() == 100
+    assert [(sample.name, sample.damaged) for sample in board.training] == [("Normal/0000.JPG", False)]
 
 
 def test_aebad_has_a_category_a_domain(tmp_path):

@@ -136,7 +136,8 @@ def resources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resources")
     auto_encoder().save_pretrained(folder / "maeday")
     pairs = factory(folder / "pairs", ["tile", "felt", "wooden_board"], pairs=2)
-    return Resources(auxiliary=pairs, maeday=folder / "maeday", recipe=SHORT)
+    good = list(np.random.default_rng(3).integers(0, 256, (3, 50, 60, 3), np.uint8))
+    return Resources(auxiliary=pairs, maeday=folder / "maeday", recipe=SHORT, good_parts=good)
 
 
 @pytest.mark.slow

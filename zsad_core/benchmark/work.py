@@ -307,7 +307,7 @@ def draw_parts(category: Category, parts: int, seed: int, attempt: int = 0) -> l
     Raises:
         InputError: the test would keep too few intact images.
     """
-    good = list(category.training)
+    good: Sequence[Sample] = category.training
     if len(good) < parts:
         good = [sample for sample in category.samples if not sample.damaged]
         if len(good) - parts < AT_LEAST:
