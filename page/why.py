@@ -68,7 +68,7 @@ watch('value', () => {
         return f"{self._note(method)}{''.join(columns)}{self._aid()}"
 
     def _note(self, method: str) -> str:
-        if self.shared.methods[method].is_ours:
+        if method == "ours":
             return ""
         title = escape(self.shared.methods[method].title)
         return f"<p>The score above is {title}’s; what follows are the reasons of ours.</p>"
