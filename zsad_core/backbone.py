@@ -6,7 +6,6 @@ CLIP-style text tower or the embedded one, is frozen and never modified. Everyth
 
 import copy
 import hashlib
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -22,6 +21,7 @@ from torch import nn
 from .backbone_table import RECOMMENDED, WEIGHT_SUFFIXES, backbone_table, cached_file
 from .cores import over_images, side_by_side
 from .dense import image_tower, mean_over_windows, window_vectors
+from .device import memory_errors_in_words, move_to, move_to_gpu
 from .errors import InputError
 from .images import read_image
 from .text_tower import TextTower
@@ -90,7 +90,7 @@ class Backbone:
         self.embedding_std = (table - self.embedding_mean).square().mean().sqrt().item()
         self.image_size, self.grid = image_tower.image_size, tuple(image_tower.grid)
         self.logit_scale = float(logit_scale)
-        self._move(device)
+        self.move(device)
         with torch.no_grad():
             nothing = torch.zeros(1, 0, self.word_width, device=self.device)
             self.dim = self.text_vectors_from_words(nothing).shape[1]
@@ -99,10 +99,11 @@ class Backbone:
     def on(self, device: str | torch.device) -> "Backbone":
         """A copy of this backbone on another device."""
         other = copy.deepcopy(self)
-        other._move(device)
+        other.move(device)
         return other
 
-    def _move(self, device: str | torch.device) -> None:
+    def move(self, device: str | torch.device) -> None:
+        """Brings this backbone itself to another device."""
         self.device = torch.device(device)
         self._text, self._image = self._text.to(self.device), self._image.to(self.device)
         self.embedding_mean = self.embedding_mean.to(self.device)
@@ -142,6 +143,7 @@ class Backbone:
         words = {word: row for word, row in words.items() if len(word) > 2 and word.isascii() and word.isalpha()}
         return list(words), self._text.token_embedding.weight[list(words.values())]
 
+    @memory_errors_in_words()
     def text_vectors_from_words(self, sequences: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Text vectors of word vectors, learnable ones among them; gradients reach `sequences`.
 
@@ -159,6 +161,7 @@ class Backbone:
             lengths = torch.full((count,), longest)
         return F.normalize(self._text(sequences, lengths.to(self.device)), dim=-1)
 
+    @memory_errors_in_words()
     def text_vectors_with_prefix(
         self, sequences: torch.Tensor, lengths: torch.Tensor, prefix: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -219,6 +222,7 @@ class Backbone:
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self._image.mean, self._image.std))
         return (pixels - mean) / std
 
+    @memory_errors_in_words()
     @torch.no_grad()
     def encode_pixels(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Normalised pixels (N, 3, S, S) -> image, dense and features as in `Encoded`, on the backbone's device."""
@@ -227,6 +231,7 @@ class Backbone:
         dense, features = (F.normalize(each, dim=1).permute(0, 2, 3, 1) for each in (dense, near))
         return F.normalize(image, dim=-1), dense, features
 
+    @memory_errors_in_words()
     @torch.no_grad()
     def window_vectors(self, pixels: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Image vectors of overlapping windows of the image, for rules that combine scores and not vectors.
@@ -239,6 +244,7 @@ class Backbone:
         vectors, cover = window_vectors(self._image, pixels.to(self.device), size)
         return F.normalize(vectors, dim=-1), cover
 
+    @memory_errors_in_words()
     @torch.no_grad()
     def dense_over_windows(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalised pixels (N, 3, S, S) -> (N, rows, columns, d), l2-normalised: the slower, finer dense vectors."""
@@ -331,9 +337,9 @@ def load_backbone(
         backbone = _from_checkpoint(name, weights, on_progress)
     backbone.note = note
     if device is not None:
-        _move_to(backbone, device)
+        move_to(backbone, device)
     else:
-        _move_to_gpu(backbone)
+        move_to_gpu(backbone)
     return backbone
 
 
@@ -350,49 +356,6 @@ def random_backbone(architecture: str | dict, seed: int = 0) -> Backbone:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return _open_clip_backbone(source, checkpoints.build(source.config))
-
-
-def _move_to(backbone: Backbone, device: str | torch.device) -> None:
-    """Moves a backbone to a device and tries it there. Raises InputError where the device cannot serve."""
-    try:
-        backbone._move(device)
-        _try_out(backbone)
-    except (RuntimeError, AssertionError) as error:  # torch raises either for a device that it cannot use
-        raise InputError(
-            f"{backbone.name} cannot run on the device {str(device)!r:.40} ({_reason(error)}): name another one, such "
-            "as 'cpu', or none, to take what can serve."
-        ) from error
-
-
-def _move_to_gpu(backbone: Backbone) -> None:
-    """Moves a backbone to the GPU if there is one; where that cannot serve, it stays on the CPU and notes why."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")  # of a driver that is too old, torch only warns
-        there = torch.cuda.is_available()
-    reasons = [_reason(warning.message) for warning in told]
-    if there:
-        try:
-            _move_to(backbone, "cuda")
-            return
-        except InputError as error:
-            reasons = [_reason(error.__cause__)]
-            backbone._move("cpu")
-    if reasons:
-        note = f"The GPU cannot be used ({reasons[0]}), so this runs on the CPU, more slowly."
-        backbone.note = f"{backbone.note} {note}".strip()
-
-
-def _try_out(backbone: Backbone) -> None:
-    """Runs the kinds of kernels that a backbone needs: what a card cannot do, it says at the first of them."""
-    if backbone.device.type != "cpu":
-        backbone.text_vectors(["a photo"])
-        ones = torch.ones(1, 1, 3, 3, device=backbone.device)
-        F.conv2d(ones, ones).cpu()
-
-
-def _reason(error: object) -> str:
-    """What an exception or a warning says, in one line."""
-    return str(error).strip().split("\n")[0][:160].rstrip(".") or type(error).__name__
 
 
 def _automatic() -> tuple[str, str]:

@@ -149,9 +149,9 @@ def described(architecture: str | dict) -> Source:
         name, (architecture, tag) = architecture, resolve(architecture)
         return Source(name, architecture, _config(architecture), *_normalisation(architecture, tag))
     known = (name for name in open_clip.list_models() if open_clip.get_model_config(name) == architecture)
-    listed = next(known, None)
-    config = _checked(architecture, listed or "this model")
-    return Source(listed or "custom", listed or json.dumps(config, sort_keys=True), config)
+    found = next(known, None)
+    config = _checked(architecture, found or "this model")
+    return Source(found or "custom", found or json.dumps(config, sort_keys=True), config)
 
 
 def build(config: dict) -> CLIP | CustomTextCLIP:
@@ -171,12 +171,12 @@ def build(config: dict) -> CLIP | CustomTextCLIP:
 
 
 def load_model(source: Source) -> CLIP | CustomTextCLIP:
-    """The open_clip model of a source, with its weights, fp32, on the CPU.
+    """The open_clip model of a source that has a path, with its weights, fp32, on the CPU.
 
     Raises:
         InputError: the file is missing, damaged, not a plain weights file, or of another architecture.
     """
-    assert source.path is not None, "a source of random weights has no file"
+    assert source.path is not None
     state = _read(source.path)
     with torch.device("meta"):  # no memory and no random initialisation: every weight comes from the file
         model = build(source.config)

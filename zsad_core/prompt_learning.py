@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 import torch
 import torch.nn.functional as F
 
+from .device import memory_errors_in_words
 from .errors import InputError
 from .progress import Progress
 from .prompts import check_context, semantic_words, shift_sentences
@@ -104,7 +105,7 @@ class PromptLearning:
 
         started = time.perf_counter()
         while self.steps_done < recipe.steps and not self.stopped.is_set():
-            with torch.enable_grad():
+            with torch.enable_grad(), memory_errors_in_words():
                 losses, rows, vectors, free = self._losses(self.steps_done, anchors, mixtures)
                 total = (
                     recipe.diversity_weight * losses["diversity"]

@@ -172,7 +172,7 @@ def test_a_published_checkpoint_of_anomalyclip_is_read_and_inspects(images, tmp_
 @pytest.fixture
 def broken_gpu(monkeypatch):
     """A GPU that takes the text tower, and fails at the image tower."""
-    move = Backbone._move
+    move = Backbone.move
 
     def fails(backbone, device):
         if str(device) != "cuda":
@@ -181,7 +181,7 @@ def broken_gpu(monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nlong trace")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(Backbone, "_move", fails)
+    monkeypatch.setattr(Backbone, "move", fails)
 
 
 def test_where_the_gpu_cannot_serve_the_cpu_does_and_a_note_says_why(broken_gpu, embedded):
@@ -205,8 +205,8 @@ def test_a_device_that_was_asked_for_and_cannot_serve_is_refused(broken_gpu):
 
 def test_a_card_that_fails_at_its_first_kernel_cannot_serve(monkeypatch, embedded):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    move = Backbone._move
-    monkeypatch.setattr(Backbone, "_move", lambda self, device: move(self, OTHER if device == "cuda" else device))
+    move = Backbone.move
+    monkeypatch.setattr(Backbone, "move", lambda self, device: move(self, OTHER if device == "cuda" else device))
     monkeypatch.setattr("torch.nn.functional.conv2d", fails_on_the_gpu)
     backbone = load_backbone("embedded")
     assert backbone.device.type == "cpu" and "no kernel image" in backbone.note
@@ -228,3 +228,20 @@ def test_a_driver_that_is_too_old_is_noted(monkeypatch):
 def test_a_machine_without_a_gpu_notes_nothing(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert load_backbone("embedded").note == ""
+
+
+@pytest.mark.parametrize("ask", [
+    lambda backbone: backbone.text_vectors(["nut"]),
+    lambda backbone: backbone.image_vectors([np.zeros((40, 40, 3), np.uint8)]),
+    lambda backbone: backbone.dense_vectors([np.zeros((40, 40, 3), np.uint8)], mode="windows"),
+    lambda backbone: Detector.fit(backbone, "metal nut", SHORT),
+])  # fmt: skip
+def test_a_gpu_whose_memory_is_full_later_is_said_in_a_sentence(ask, monkeypatch):
+    def full(*_, **__):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nlong trace")
+
+    backbone = random_backbone(SMALL["small ViT"])
+    monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", full)
+    with pytest.raises(InputError, match=r"no memory left \(CUDA out of memory.*CUDA_VISIBLE_DEVICES") as told:
+        ask(backbone)
+    assert "\n" not in str(told.value)

@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import sys
 
 import open_clip
 import pytest
@@ -66,5 +67,5 @@ def test_ids_of_random_texts_are_open_clips(both):
 
 
 def test_plain_texts_need_no_ftfy(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ftfy", None)
+    monkeypatch.setitem(sys.modules, "ftfy", None)
     assert cleaned("  A  dark photo of the Nut, 3 of 4 ") == "a dark photo of the nut, 3 of 4"

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from ..detector import Inspection
+from ..device import memory_errors_in_words
 from ..errors import InputError
 from ..maps import smoothed
 from ..prompts import clean_product_name
@@ -87,7 +88,7 @@ def _learned(backbone, images: auxiliary.Auxiliary, left_out: str | None, seed: 
             order = torch.cat([order, torch.randperm(len(others), generator=generator)])
         batch, order = others[order[:BATCH]], order[BATCH:]
         image, dense = images.image[batch].to(device), images.dense[batch].to(device).float()
-        with torch.enable_grad():
+        with torch.enable_grad(), memory_errors_in_words():
             states = backbone.text_vectors_from_words(torch.cat([words, ends], dim=1), lengths)  # (2, d)
             loss = F.cross_entropy(SCALE * image @ states.T, images.damaged[batch].long().to(device))
             probability = state_probability(dense, states, SCALE).flatten(1)  # (B, patches)
