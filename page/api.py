@@ -1,13 +1,13 @@
 """The named endpoints, for `gradio_client` and curl: /train, /inspect and /sweep."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import gradio as gr
 import numpy as np
 
 from page.inspection import IN_SCORING, detector_file
-from page.runs import Run, Runs
+from page.runs import Runs
 from page.shared import SharedState, read_photo
 from page.training import PRESETS, SWEEPING, TRAINING, recipe_from
 from page.words import in_words
@@ -110,12 +110,12 @@ class Api:
         """
         recipe = recipe_from(preset, adjectives, prompts, words, steps)
         training = self.shared.training(product, recipe, seed)
-        run = self.runs.follow(request.session_hash, training)
-        for progress in run:
+        notes: list[str] = []
+        for progress in self.runs.follow(request.session_hash, training, notes):
             yield {"phase": progress.phase, "step": progress.step, "steps": progress.steps, "says": str(progress)}, None
         detector = training.detector
         summary = {"product": detector.product, "backbone": self.shared.backbone.name, "seed": detector.seed}
-        yield {"phase": "done", **summary, **detector.health, **noted(run)}, detector_file(detector)
+        yield {"phase": "done", **summary, **detector.health, **noted(notes)}, detector_file(detector)
 
     @in_plain_words
     def inspect(
@@ -186,8 +186,8 @@ class Api:
         kinds = list(dict.fromkeys(kind for kind in map(str.strip, str(corruptions).split(",")) if kind))
         fitted, scores = self.shared.fitted(method, asked), {}
         sweep = Sweep(self.shared.backbone, pixels, kinds, seed)
-        run = self.sweeps.follow(request.session_hash, sweep)
-        for places, batch in run:
+        notes: list[str] = []
+        for places, batch in self.sweeps.follow(request.session_hash, sweep, notes):
             scores |= dict(zip(places, image_scores(fitted, batch)))
             yield {"phase": "sweep", "done": len(scores), "images": len(sweep.places)}, None
         if not scores:
@@ -204,7 +204,7 @@ class Api:
             "severities": list(range(MAX_SEVERITY + 1)),
             "scores": lines,
             "mean": mean_curve(scores, kinds),
-            **noted(run),
+            **noted(notes),
         }
         title = f"{asked.product}, {self.shared.methods[method].title}: anomaly score against severity"
         yield summary, severity_picture(lines, title)
@@ -218,9 +218,8 @@ class Api:
         return Detector.load(path, self.shared.backbone) if path else self.shared.detector_for(product)
 
 
-def noted(*runs: Run) -> dict[str, str]:
-    """The note of runs that were stopped because they took too long, as a part of a summary."""
-    notes = [run.note for run in runs if run.note]
+def noted(notes: Sequence[str]) -> dict[str, str]:
+    """The note of runs that took too long, as a part of a summary."""
     return {"note": notes[0]} if notes else {}
 
 

@@ -208,17 +208,15 @@ class BatchView:
         """
         files = ImageFiles(images or (), read_photo)
         asked = Detector.load(detector, self.shared.backbone) if detector else self.shared.detector_for(product)
-        threshold, calibrating, runs = Inspection.neutral, None, []
+        threshold, calibrating, notes = Inspection.neutral, None, []
         if normal_images:
             calibrating = BatchScoring(asked, ImageFiles(normal_images, read_photo))
-            runs.append(self.runs.follow(request.session_hash, calibrating))
-            for progress in runs[-1]:
+            for progress in self.runs.follow(request.session_hash, calibrating, notes):
                 yield _says("calibrating", progress), None, None
             threshold = calibrated_threshold([row.score for row in calibrating.rows])
         with new_file("overlays.zip") as path:
             scoring = BatchScoring(asked, files, path)
-            runs.append(self.runs.follow(request.session_hash, scoring))
-            for progress in runs[-1]:
+            for progress in self.runs.follow(request.session_hash, scoring, notes):
                 yield _says("scoring", progress), None, None
         summary = {
             "phase": "done",
@@ -242,7 +240,7 @@ class BatchView:
                 for row in sorted(scoring.rows, key=lambda row: row.score, reverse=True)
             ],
             "skipped": [{"file": one.name, "reason": one.reason} for one in scoring.skipped],
-            **noted(*runs),
+            **noted(notes),
         }
         yield summary, csv_file(scoring.rows, threshold), str(path)
 

@@ -14,10 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 def test_a_space_on_zerogpu_trains_and_encodes_in_workers_as_this_process_would():
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", ROOT / "tests" / "zerogpu_space.py"],
+        [sys.executable, "-W", "ignore", ROOT / "tests" / "page" / "zerogpu_space.py"],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests")))},
     )
     assert run.returncode == 0, run.stderr
     told = json.loads(run.stdout.splitlines()[-1])
