@@ -49,7 +49,7 @@ from page.webcam import LiveView  # noqa: E402
 from page.why import WhyView  # noqa: E402
 from zsad_core.backbone import Backbone, load_backbone  # noqa: E402
 from zsad_core.cores import set_threads_for  # noqa: E402
-from zsad_core.detector import Training  # noqa: E402
+from zsad_core.detector import Detector, Training  # noqa: E402
 
 ASSETS = Path(__file__).parent / "assets"
 TITLE = "Zero-shot anomaly detection under distribution shift"
@@ -67,7 +67,8 @@ def create_demo(
     own_folder()
     shared = SharedState(backbone, assets, training)
     runs, sweeps, batches = Runs(LONGEST_TRAINING), Runs(LONGEST_SWEEP), Runs(LONGEST_BATCH)
-    turns = Turns() if training is None else None  # what replaces a training waits for other machines meanwhile
+    here = training in (None, Detector.training)  # or else it waits for another machine, and must hold up nobody
+    turns = Turns() if here else None
     with Page(turns, title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
         gr.HTML(_header(backbone), elem_id="header")
         with gr.Tabs(elem_id="views"):

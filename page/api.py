@@ -8,7 +8,7 @@ import numpy as np
 
 from page.inspection import IN_SCORING, detector_file
 from page.parts import Part, doubts_of, said_by, words_alone
-from page.runs import Run, Runs
+from page.runs import Runs
 from page.shared import MEMORY, OURS, SharedState, read_photo
 from page.training import SWEEPING, TRAINING, recipe_from
 from page.words import in_words
@@ -114,12 +114,12 @@ class Api:
         """
         recipe = recipe_from(preset, adjectives, prompts, words, steps)
         training = self.shared.training(product, recipe, seed)
-        run = self.runs.follow(request.session_hash, training)
-        for progress in run:
+        notes: list[str] = []
+        for progress in self.runs.follow(request.session_hash, training, notes):
             yield {"phase": progress.phase, "step": progress.step, "steps": progress.steps, "says": str(progress)}, None
         detector = training.detector
         summary = {"product": detector.product, "backbone": self.shared.backbone.name, "seed": detector.seed}
-        yield {"phase": "done", **summary, **detector.health, **noted(run)}, detector_file(detector)
+        yield {"phase": "done", **summary, **detector.health, **noted(notes)}, detector_file(detector)
 
     @in_plain_words
     def inspect(
@@ -201,8 +201,8 @@ class Api:
         words, by_words = self.shared.fitted(OURS, words_alone(asked)), {}
         used = {OURS: asked.good_parts, MEMORY: len(parts)}.get(method, 0)
         sweep = Sweep(self.shared.backbone, pixels, kinds, seed)
-        run = self.sweeps.follow(request.session_hash, sweep)
-        for places, batch in run:
+        notes: list[str] = []
+        for places, batch in self.sweeps.follow(request.session_hash, sweep, notes):
             scores |= dict(zip(places, image_scores(fitted, batch)))
             if used and method == OURS:
                 by_words |= dict(zip(places, image_scores(words, batch)))
@@ -220,7 +220,7 @@ class Api:
             **_lines(scores, kinds),
             "good_parts": used,
             **({"by_words": _lines(by_words, kinds), "doubts": doubts_of(asked)} if by_words else {}),
-            **noted(run),
+            **noted(notes),
         }
         title = f"{asked.product}, {self.shared.methods[method].title}: anomaly score against severity"
         yield summary, severity_picture(summary["scores"], title)
@@ -247,9 +247,8 @@ def _verdict(detector: Detector, seen: Inspection) -> str:
     return ". ".join([said, *doubts_of(detector)])
 
 
-def noted(*runs: Run) -> dict[str, str]:
-    """The note of runs that were stopped because they took too long, as a part of a summary."""
-    notes = [run.note for run in runs if run.note]
+def noted(notes: Sequence[str]) -> dict[str, str]:
+    """The note of runs that took too long, as a part of a summary."""
     return {"note": notes[0]} if notes else {}
 
 

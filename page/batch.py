@@ -253,18 +253,17 @@ class BatchView:
         files = ImageFiles(images or (), read_photo)
         known = self.shared.detector_in(detector) if detector else self.shared.detector_for(product)
         asked = self.shared.with_good_parts(known, self.shared.parts_in(good_parts))
-        threshold, origin, runs = NEUTRAL, count_of(asked.good_parts) if asked.good_parts else "neutral", []
+        threshold, origin = NEUTRAL, count_of(asked.good_parts) if asked.good_parts else "neutral"
+        notes: list[str] = []
         if normal_images:
             calibrating = BatchScoring(asked, ImageFiles(normal_images, read_photo))
-            runs.append(self.runs.follow(request.session_hash, calibrating))
-            for progress in runs[-1]:
+            for progress in self.runs.follow(request.session_hash, calibrating, notes):
                 yield _says("calibrating", progress), None, None
             threshold = calibrated_threshold([row.score for row in calibrating.rows])
             origin = f"{QUANTILE:.0%} of {len(calibrating.rows)} normal images"
         with new_file("overlays.zip") as path:
             scoring = BatchScoring(asked, files, path)
-            runs.append(self.runs.follow(request.session_hash, scoring))
-            for progress in runs[-1]:
+            for progress in self.runs.follow(request.session_hash, scoring, notes):
                 yield _says("scoring", progress), None, None
         summary = {
             "phase": "done",
@@ -291,7 +290,7 @@ class BatchView:
                 for row in sorted(scoring.rows, key=lambda row: row.score, reverse=True)
             ],
             "skipped": [{"file": one.name, "reason": one.reason} for one in scoring.skipped],
-            **noted(*runs),
+            **noted(notes),
         }
         yield summary, csv_file(scoring.rows, threshold), str(path)
 

@@ -1,5 +1,6 @@
 """What runs for each visitor, and may be stopped: trainings, sweeps and batches."""
 
+import math
 import threading
 import time
 from collections import defaultdict
@@ -16,7 +17,7 @@ class Runs:
     What is run is a `Training`, a `Sweep`, or whatever else can be iterated over and has `stop()`.
     """
 
-    def __init__(self, seconds: float):
+    def __init__(self, seconds: float = math.inf):
         """`seconds` that a run may take; then it is stopped, and what it has so far is kept."""
         self.seconds = seconds
         self._lock, self._runs, self._waiting = threading.Lock(), defaultdict(list), {}
@@ -26,9 +27,31 @@ class Runs:
         with self._lock:
             self._waiting[visitor] = False
 
-    def follow(self, visitor: str, work) -> "Run":
-        """The work as a run that its visitor can stop; iterate over it."""
-        return Run(self, visitor, work)
+    def follow(self, visitor: str, work, notes: list[str] | None = None) -> Iterator:
+        """The steps of a work that its visitor can stop.
+
+        Args:
+            notes: gets a sentence where the work was stopped because it took too long.
+        """
+        self._begin(visitor, work)
+        started, in_time = time.monotonic(), True
+        try:
+            with closing(iter(work)) as steps:  # also where the loop over this was left early
+                for step in steps:
+                    if in_time and time.monotonic() - started > self.seconds:
+                        in_time = False
+                        work.stop()
+                        gr.Warning(escape(self._too_long))
+                        if notes is not None:
+                            notes.append(self._too_long)
+                    yield step
+        finally:
+            self._end(visitor, work)
+
+    @property
+    def _too_long(self) -> str:
+        return (f"This took over {self.seconds / 60:.0f} minutes, the most on a page that many share. It was stopped, "
+                "and what it had come to was kept.")  # fmt: skip
 
     def stop(self, visitor: str) -> None:
         """Every run of the visitor ends at its next step and keeps what it has so far."""
@@ -55,31 +78,3 @@ class Runs:
             self._runs[visitor].remove(work)
             if not self._runs[visitor]:
                 del self._runs[visitor]
-
-
-class Run:
-    """One pass over a work, step by step.
-
-    Attributes:
-        note: why it was stopped before its end, in a sentence; empty where it was not, or its visitor stopped it.
-    """
-
-    def __init__(self, runs: Runs, visitor: str, work):
-        self._runs, self._visitor, self._work, self.note = runs, visitor, work, ""
-
-    def __iter__(self) -> Iterator:
-        self._runs._begin(self._visitor, self._work)
-        started = time.monotonic()
-        try:
-            with closing(iter(self._work)) as steps:  # also where the loop over this was left early
-                for step in steps:
-                    if not self.note and time.monotonic() - started > self._runs.seconds:
-                        self._work.stop()
-                        self.note = (
-                            f"This took over {self._runs.seconds / 60:.0f} minutes, the most on a page that many "
-                            "share. It was stopped, and what it had come to was kept."
-                        )
-                        gr.Warning(escape(self.note))
-                    yield step
-        finally:
-            self._runs._end(self._visitor, self._work)
