@@ -1,6 +1,6 @@
 """Canary: the private parts of open_clip that zsad_core/open_clip_parts.py reads are still what they were.
 
-For open_clip 4, said to change the blocks and not published when this was written (3.3.0 was the newest), whatever fails
+For open_clip 4, said to change the blocks and not published when this was written (3.3.0 is the newest), whatever fails
 here is what must follow: `attention_update` and `feed_forward` its blocks' `forward`, `TextTower` its text tower.
 """
 
