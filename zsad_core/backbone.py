@@ -50,7 +50,7 @@ class Backbone:
 
     Attributes:
         name: as it was asked for, shown to a person.
-        note: a sentence on how this backbone came to be chosen, or "".
+        note: a sentence or two on how this backbone and its device came to be chosen, or "".
         dim: d, dimension of the joint space. word_width: w, width of a word vector.
         context_length: tokens that the text tower reads, start and end of text included.
         image_size: side of the square that the image tower reads, in pixels. grid: (rows, columns) of dense vectors.

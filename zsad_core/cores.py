@@ -3,8 +3,12 @@
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    from .backbone import Backbone
 
 AT_MOST = 8  # images at once, however many cores there are: each needs its own memory
 
@@ -47,7 +51,7 @@ def over_images(tower: Callable, pixels: torch.Tensor) -> tuple[torch.Tensor, ..
     return tuple(torch.cat(parts) for parts in zip(*side_by_side(tower, pixels.split(1)), strict=True))
 
 
-def set_threads_for(backbone) -> None:
+def set_threads_for(backbone: "Backbone") -> None:
     """Sets torch's threads for a backbone: one for a small one, so that its images go side by side.
 
     A second thread within an image gains it little, and makes it far slower where the machine is busy.

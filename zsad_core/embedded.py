@@ -9,6 +9,7 @@ byte-pair list (any prefix of a merge list is a valid one), so that the token ta
 import json
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Architecture:
     context_length: int = 32
 
 
-def upper_features(stages, fine):
+def upper_features(stages: Sequence[nn.Module], fine: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The trunk from stride 8 on.
 
     Args:
@@ -67,23 +68,23 @@ class Trunk(nn.Module):
         self.net = EfficientNetLite2()
 
     @property
-    def upper_stages(self):
+    def upper_stages(self) -> nn.Sequential:
         """The four stages from stride 8 on, a module list of the same weights."""
         return self.net.blocks[LOWER_STAGES:]
 
-    def lower(self, pixels):
+    def lower(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S) -> (B, 72, S/8, S/8), stride 4 brought to stride 8 beside it."""
         x = self.net.stem(pixels.contiguous(memory_format=torch.channels_last))
         four = self.net.blocks[1](self.net.blocks[0](x))
         eight = self.net.blocks[2](four)
         return torch.cat([F.adaptive_avg_pool2d(four, eight.shape[-2:]), eight], dim=1)
 
-    def forward(self, pixels):
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         fine = self.lower(pixels)
         return fine, *upper_features(self.upper_stages, fine)
 
 
-def unlike_the_rest(feature):
+def unlike_the_rest(feature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """How each position differs from those that are most like it elsewhere in the same picture.
 
     A flawless product repeats itself, a defect seldom does. The nearest neighbours that industrial anomaly detection
@@ -113,19 +114,19 @@ def unlike_the_rest(feature):
 class Block(nn.Module):
     """A 3x3 convolution and an MLP over (B, H, W, C), both residual."""
 
-    def __init__(self, width):
+    def __init__(self, width: int):
         super().__init__()
         self.conv = nn.Conv2d(width, width, 3, padding=1)
         self.norm = nn.LayerNorm(width)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         near = self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         x = x + F.gelu(self.norm(near))
         return x + self.mlp(x)
 
 
-def _enlarged(feature, rows, columns):
+def _enlarged(feature: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     """(B, h, w, C) -> (B, rows, columns, C)."""
     return F.interpolate(feature.permute(0, 3, 1, 2), size=(rows, columns), mode="bilinear").permute(0, 2, 3, 1)
 
@@ -138,7 +139,12 @@ class Head(nn.Module):
     text-trained classifier fits both.
     """
 
-    def __init__(self, dim, width, channels=(TRUNK_CHANNELS[0] + TRUNK_CHANNELS[1], *TRUNK_CHANNELS[2:])):
+    def __init__(
+        self,
+        dim: int,
+        width: int,
+        channels: Sequence[int] = (TRUNK_CHANNELS[0] + TRUNK_CHANNELS[1], *TRUNK_CHANNELS[2:]),
+    ):
         super().__init__()
         for level, count in enumerate(channels):
             self.register_buffer(f"mean_{level}", torch.zeros(count))
@@ -155,12 +161,12 @@ class Head(nn.Module):
         self.attention = nn.Linear(width, 1)
         self.whole = nn.Sequential(nn.Linear(2 * channels[-1] + 2 * width, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
 
-    def standardise(self, feature, level):
+    def standardise(self, feature: torch.Tensor, level: int) -> torch.Tensor:
         """(B, C, H, W) -> (B, H, W, C) with the training set's mean and deviation per channel taken out."""
         mean, deviation = getattr(self, f"mean_{level}"), getattr(self, f"deviation_{level}")
         return (feature.permute(0, 2, 3, 1) - mean) / deviation
 
-    def compare(self, fine, sixteen):
+    def compare(self, fine: torch.Tensor, sixteen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What is unlike the rest of the picture.
 
         Args:
@@ -176,8 +182,8 @@ class Head(nn.Module):
         together = torch.cat([fine_residual, residual, fine_rarity, rarity, unlike_the_rest(both)[1]], dim=3)
         return together, rarity[..., :1]
 
-    def forward(self, *features):
-        features = [self.standardise(feature, level) for level, feature in enumerate(features)]
+    def forward(self, *trunk_features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = [self.standardise(feature, level) for level, feature in enumerate(trunk_features)]
         rows, columns = features[0].shape[1:3]
         x = self.projections[0](features[0])  # (B, H, W, width)
         unlike, rarity = self.compare(*features[:2])
@@ -210,14 +216,14 @@ class ImageTower(nn.Module):
     mean = (0.485, 0.456, 0.406)
     std = (0.229, 0.224, 0.225)
 
-    def __init__(self, architecture):
+    def __init__(self, architecture: Architecture):
         super().__init__()
         self.image_size = architecture.image_size
         self.grid = (architecture.image_size // 8,) * 2
         self.trunk = Trunk()
         self.head = Head(architecture.dim, architecture.head_width)
 
-    def forward(self, pixels):
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         found = grain(pixels * torch.tensor(self.std, device=pixels.device).view(3, 1, 1))  # (B,)
         trunk = self.trunk(without_grain(pixels, found, GRAIN_LEFT))
         image, dense = self.head(*trunk)
@@ -226,7 +232,7 @@ class ImageTower(nn.Module):
         return image + noisy, dense + noisy[:, :, None, None], features
 
 
-def build_text_tower(architecture):
+def build_text_tower(architecture: Architecture) -> TextTransformer:
     """CLIP's text transformer at our sizes, randomly initialised."""
     return TextTransformer(
         context_length=architecture.context_length,
@@ -238,7 +244,7 @@ def build_text_tower(architecture):
     )
 
 
-def build_tokenizer(architecture, folder=ASSETS):
+def build_tokenizer(architecture: Architecture, folder: Path = ASSETS) -> Tokenizer:
     """CLIP's tokenizer over the shortened merge list that lies beside the weights."""
     return Tokenizer(folder / "merges.txt.gz", architecture.context_length)
 

@@ -1,7 +1,7 @@
 """Canary: the private parts of open_clip that zsad_core/open_clip_parts.py reads are still what they were.
 
-open_clip 4 would need: its blocks take other arguments and name their parts anew, so `attention_update` and
-`feed_forward` must follow its `forward`, and `TextTower` what it reads of a text tower.
+For open_clip 4, said to change the blocks and not published when this was written (3.3.0 is the newest), whatever fails
+here is what must follow: `attention_update` and `feed_forward` its blocks' `forward`, `TextTower` its text tower.
 """
 
 import open_clip

@@ -1,6 +1,8 @@
 """The embedded backbone's towers against the libraries' own, which it no longer imports."""
 
+import gzip
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from torch import nn
 from training.weights import TRUNK, fold_batch_norm
 from zsad_core.efficientnet import EfficientNetLite2
 from zsad_core.embedded import ASSETS, Architecture, Trunk, build_text_tower, load, upper_features
+from zsad_core.errors import InputError
 from zsad_core.text_transformer import TextTransformer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,3 +100,13 @@ print({"open_clip", "timm", "torchvision", "transformers", "sympy", "ftfy"} & se
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True, cwd=ROOT
     )
     assert run.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-2000], lambda packed: gzip.compress(b"#version\na b"),
+                                    lambda packed: b"no gzip"])  # fmt: skip
+def test_a_damaged_merge_list_is_refused(tmp_path, damage):
+    shutil.copytree(ASSETS, tmp_path / "embedded")
+    merges = tmp_path / "embedded" / "merges.txt.gz"
+    merges.write_bytes(damage(merges.read_bytes()))
+    with pytest.raises(InputError, match="restore the folder"):
+        load(tmp_path / "embedded")
