@@ -1,6 +1,7 @@
 """The page: `python app.py`, then http://localhost:7860."""
 
 import argparse
+import importlib
 import logging
 import os
 import signal
@@ -141,10 +142,17 @@ def _tidying(demo: Page):
     async def beside(_server):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_tidy_now_and_then, demo)
+            tasks.start_soon(_prepare_training)
             yield
             tasks.cancel_scope.cancel()
 
     return beside
+
+
+async def _prepare_training() -> None:
+    """Imports what torch's optimisers import at their first step, once the page is up: no visitor waits for it."""
+    await anyio.sleep(1)
+    await anyio.to_thread.run_sync(importlib.import_module, "torch._dynamo")
 
 
 async def _tidy_now_and_then(demo: Page) -> None:
