@@ -223,7 +223,7 @@ class ImageTower(nn.Module):
         self.trunk = Trunk()
         self.head = Head(architecture.dim, architecture.head_width)
 
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         found = grain(pixels * torch.tensor(self.std, device=pixels.device).view(3, 1, 1))  # (B,)
         trunk = self.trunk(without_grain(pixels, found, GRAIN_LEFT))
         image, dense = self.head(*trunk)
