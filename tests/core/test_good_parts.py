@@ -234,3 +234,9 @@ def test_the_memory_alone_sees_the_mark(embedded):
     fitted = GoodPartsMemory(embedded, Resources(good_parts=parts)).fit("washer")
     good, bad = fitted.inspect(ImageBatch(embedded, [part(10, 200), part(10, 200, mark=True)]))
     assert good.score < 0.5 < bad.score
+
+
+def test_the_memory_of_one_clean_part_has_a_scale_too(embedded):
+    fitted = GoodPartsMemory(embedded, Resources(good_parts=[part(0, 200)])).fit("washer")
+    good, noisy = fitted.inspect(ImageBatch(embedded, [part(0, 200), corrupt(part(0, 200), "noise", 5)]))
+    assert good.score < 0.5 < noisy.score
