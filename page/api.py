@@ -219,7 +219,8 @@ class Api:
             "severities": list(range(MAX_SEVERITY + 1)),
             **_lines(scores, kinds),
             "good_parts": used,
-            **({"by_words": _lines(by_words, kinds), "doubts": doubts_of(asked)} if by_words else {}),
+            **({"doubts": doubts_of(asked)} if used else {}),
+            **({"by_words": _lines(by_words, kinds)} if by_words else {}),
             **noted(notes),
         }
         title = f"{asked.product}, {self.shared.methods[method].title}: anomaly score against severity"

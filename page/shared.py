@@ -104,12 +104,14 @@ class SharedState:
         files = ImageFiles(paths, read_photo)
         if len(files) > MOST:
             raise InputError(f"{len(files)} good parts were given: give 1 to {MOST} photos.")
-        found = [(one.name, InputError(one.reason)) for one in files.skipped]
-        found += [(entry.name, photo) for entry, photo in files]
-        for name, photo in found:
+        for left_out in files.skipped:
+            raise InputError(f"The good part {left_out.name!r} cannot be used: {left_out.reason}")
+        parts = []
+        for entry, photo in files:
             if isinstance(photo, InputError):
-                raise InputError(f"The good part {name!r} cannot be used: {photo}") from photo
-        return tuple(self.part(photo, name) for name, photo in found)
+                raise InputError(f"The good part {entry.name!r} cannot be used: {photo}") from photo
+            parts.append(self.part(photo, entry.name))
+        return tuple(parts)
 
     def with_good_parts(self, detector: Detector, parts: Sequence[Part]) -> Detector:
         """The detector that knows good parts too, in place of those it knew; itself where there are none.

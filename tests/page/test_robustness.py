@@ -46,8 +46,8 @@ def test_a_stopped_sweep_ends_after_the_batch_and_its_curves_are_short(tiny_back
 
 
 def test_one_visitors_stop_does_not_touch_anothers_sweep(tiny_backbone, image):
-    runs = Runs()
-    one, other = (runs.follow(visitor, Sweep(tiny_backbone, image)) for visitor in ("one", "other"))
+    runs = Runs(600)
+    one, other = (iter(runs.follow(visitor, Sweep(tiny_backbone, image))) for visitor in ("one", "other"))
     next(one), next(other)
     runs.stop("one")
     assert len(list(one)) == 0 and len(list(other)) == 2
