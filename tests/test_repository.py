@@ -121,8 +121,22 @@ def test_ci_fails_where_no_command_is_marked(tmp_path):
     assert run.returncode == 1 and "marks no test command" in run.stderr
 
 
-def test_files_named_in_the_readme_exist():
-    links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_links_lead_to_files_and_headings_that_exist(page):
+    """A heading's anchor is its text in small letters with hyphens, without signs, as Git hosts make it."""
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}, link
+
+
+def test_the_map_of_the_house_names_what_is_there():
+    links = []
     tree = re.search(r"## Where things are\n\n(.*?)\n\n", README, flags=re.DOTALL).group(1)
     parent = ""
     for line in tree.splitlines():
@@ -133,8 +147,8 @@ def test_files_named_in_the_readme_exist():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_readme_lists_the_backbones_of_the_table():
-    section = README.split("## Backbones")[1].split("##")[0]
+def test_the_docs_list_the_backbones_of_the_table():
+    section = (ROOT / "docs/method.md").read_text(encoding="utf-8").split("## Backbones")[1].split("##")[0]
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in section.splitlines() if "| " in line]
     named = [
         [row["name"], f"{row['image_size']} px", row["licence"], row["best_for"]]

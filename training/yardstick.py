@@ -96,7 +96,7 @@ def write(folder=FOLDER, first=FIRST_SEED, report=print):
             "seed": first + number,
             "damages": [twin.damage for twin in made[:DAMAGED]],
         }
-        (target / "product.json").write_text(json.dumps(told, indent=1) + "\n")
+        (target / "product.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         report(f"{made[0].name}, {place}: {', '.join(told['damages'])}", flush=True)
 
 
