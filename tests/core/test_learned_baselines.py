@@ -37,7 +37,7 @@ class PatchTower(torch.nn.Module):
     def forward(self, pixels):
         colours = F.avg_pool2d(pixels, SIDE // 6)  # (N, 3, 6, 6)
         dense = torch.tanh(torch.einsum("dc,nchw->ndhw", self.mixing, colours) + self.bias)
-        return dense.mean((2, 3)), dense
+        return dense.mean((2, 3)), dense, colours
 
 
 @pytest.fixture(scope="module")
