@@ -33,9 +33,10 @@ COMMON = 0.5  # share of the picture's median distance that counts as a shift of
 MARGIN = 1.7  # deviations of the parts' own scores above their mean at which the verdict turns
 MARGIN_OF_ONE = 4.3  # the same for a single part, which can only be compared with other looks of itself
 SOFTNESS = 1.5  # deviations that the score needs from .5 to .73
-STANDS_OUT = 3.0  # deviations above the other parts at which a part is doubted
+STANDS_OUT = 5.0  # deviations above the other clean photos at which a part is doubted; a stranger is, a small mark not
 THUMBNAIL = 32  # pixels, on which photos are compared
-SAME_PHOTO = 1.5  # levels of 255 by which two copies of a photo differ at most, on average
+SAME_PHOTO = 1.5, 12  # levels of 255 by which two copies of a photo differ at most: on average, and anywhere
+LEAST_APART = 0.5  # the same where parts are compared: three that are alike by chance must not cast doubt on a fourth
 LEAST_SPREAD = 0.2  # parts that are all but the same picture say little of how good parts differ
 NAMES = "memory.places", "memory.words", "memory.scale"  # of the tensors in a detector's file
 TURNED = range(1, 5)  # which of the looks are the clean photo turned over or by quarters
@@ -236,10 +237,16 @@ def _read(images: Sequence, side: int) -> list[np.ndarray]:
     small = [np.asarray(Image.fromarray(picture).resize((THUMBNAIL,) * 2)).astype(int) for picture in pictures]
     for number, one in enumerate(small):
         for earlier in range(number):
-            if any(np.abs(one - turned).mean() < SAME_PHOTO for turned in _looks(small[earlier], False)):
+            if any(_are_copies(one, turned) for turned in _looks(small[earlier], False)):
                 first, second = (_names(images)[index] for index in (earlier, number))
                 raise InputError(f"{first} and {second[0].lower() + second[1:]} are the same photo: give it once.")
     return pictures
+
+
+def _are_copies(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two thumbnails show one photo, perhaps saved again; those of two parts in one place differ somewhere."""
+    apart = np.abs(one - other)
+    return apart.mean() < SAME_PHOTO[0] and apart.max() <= SAME_PHOTO[1]
 
 
 def reduced(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -259,12 +266,12 @@ def _base(file) -> str:
 
 
 def _doubts(values: torch.Tensor, names: Sequence[str]) -> list[str]:
-    """A sentence for each part whose clean look stands out among the looks of the others: values (parts, looks)."""
+    """A sentence for each part whose clean look stands out among those of the others: values (parts, looks)."""
     if len(values) < 3:
         return []
     found = []
     for number, name in enumerate(names):
-        others = values[[other for other in range(len(values)) if other != number]]
-        if values[number, 0] > others.mean() + STANDS_OUT * others.std().clamp(min=LEAST_SPREAD):
+        others = values[[other for other in range(len(values)) if other != number], 0]
+        if values[number, 0] > others.mean() + STANDS_OUT * others.std().clamp(min=LEAST_APART):
             found.append(f"{name} looks unlike the others: take it out if it is damaged or another product.")
     return found
