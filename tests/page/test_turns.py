@@ -65,7 +65,7 @@ def test_whoever_is_ahead_lets_another_visitor_of_the_address_go_first(worker):
     with turns.take(Visitor("long", "10.0.0.1")) as turn:
         short = worker(turns, "short", "10.0.0.1")
         while not turns._waiting:  # until it has come
-            time.sleep(0)
+            time.sleep(0)  # waits for nothing: lets the other threads run
         turn.pass_on()
         assert not short.held.is_set()  # they are level
         turn.since -= 10  # seconds that it has computed meanwhile
