@@ -35,15 +35,18 @@ from page.batch import BatchView  # noqa: E402
 from page.gate import HOUR, Gate  # noqa: E402
 from page.gradio_internals import Page, use_mcp_server  # noqa: E402
 from page.inspection import InspectView  # noqa: E402
+from page.invitation import Invitation  # noqa: E402
 from page.mcp import check_mcp  # noqa: E402
 from page.parts_panel import PartsPanel
 from page.robustness import RobustnessView  # noqa: E402
 from page.runs import Runs  # noqa: E402
 from page.share import ShareView  # noqa: E402
 from page.shared import SharedState  # noqa: E402
+from page.stage import StageView, stage_script  # noqa: E402
 from page.theme import HEAD, Paper, style  # noqa: E402
 from page.tour import BUTTON, tour_script  # noqa: E402
 from page.training import TrainView  # noqa: E402
+from page.training_show import training_show_script  # noqa: E402
 from page.turns import Turns  # noqa: E402
 from page.visitor_files import delete_old, own_folder  # noqa: E402
 from page.webcam import LiveView  # noqa: E402
@@ -78,10 +81,10 @@ def create_demo(
                     with gr.Column(elem_classes="sheet", scale=0, min_width=396):
                         train = TrainView(shared, runs)
                     with gr.Column(elem_classes="sheet", min_width=320):
-                        inspect = InspectView(shared)
+                        inspect, invitation = InspectView(shared), Invitation(shared)
                         with gr.Row(elem_classes="foot"):
                             why, share, parts = WhyView(shared), ShareView(shared), PartsPanel(shared, inspect)
-                train.connect(inspect)
+                train.connect(inspect, invitation)
                 why.connect(inspect)
                 share.connect(inspect, train)
             with gr.Tab("Robustness", id="robustness") as tab:
@@ -92,6 +95,7 @@ def create_demo(
                 LiveView(shared, inspect)
             with gr.Tab("About", id="about"):
                 gr.HTML(about(backbone))
+        StageView()
         Api(shared, runs, sweeps)
 
         def stop_runs(session: str):
@@ -126,7 +130,7 @@ def launch(demo: Page, mcp: bool = False, **options) -> str:
         mcp_server=mcp,
         theme=Paper(),
         css=style(),
-        head=HEAD + tour_script(),
+        head=HEAD + tour_script() + training_show_script() + stage_script(),
         footer_links=["api"],
         max_file_size="200mb",
         state_session_capacity=64,

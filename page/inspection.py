@@ -21,6 +21,8 @@ from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat
 
+RAMP = """<button type="button" id="ramp" aria-pressed="false"
+title="Plays severity 0 to 5 of the corruption that is chosen, or of contrast">▶ Ramp</button>"""
 KEPT = 8  # detectors that are remembered for a visitor
 FIRST_SEVERITIES = {"contrast": 2}  # on the first screen, so that it shows at once what the page is about
 AT_ONCE: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
@@ -85,6 +87,7 @@ class InspectView:
         with gr.Row(elem_classes="stage", elem_id="stage"):
             clean = gr.HTML(clean_card(start), elem_id="clean")
             self.corrupted = corrupted = gr.HTML(corrupted_card(start), elem_id="corrupted")
+            gr.HTML(RAMP, elem_id="ramp-place")
         with gr.Row(elem_classes="sliders"):
             self.severities = [
                 gr.Slider(
@@ -196,6 +199,7 @@ class InspectView:
         number = max((int(key.split(".")[0]) for key in own), default=0) + 1
         steps = int(detector.health.get("steps", detector.recipe.steps))
         parts = f", {count_of(detector.good_parts)}" if detector.good_parts else ""
+        parts += f", without {' and '.join(detector.recipe.without)}" if detector.recipe.without else ""
         key = f"{number}. {detector.product} (yours: {detector.recipe.prompts} prompts, {steps} steps{parts})"
         own = dict([(key, detector.to_bytes()), *own.items()][:KEPT])
         return own, gr.update(choices=[*own, *self.shared.shipped], value=key), detector_file(detector)

@@ -179,8 +179,8 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
         self.buttons.link(self.link, inspect.chosen, self.buttons, **SCORING)
         self.buttons.report(self.report, inspect.chosen, self.buttons, **SCORING)
         form = [train.product, train.preset, train.adjectives, *train.numbers, train.seed]
-        restored = [inspect.method, *inspect.severities, inspect.detector, *inspect.pictures]
-        self.buttons.restore(self.restore, None, [*form, *restored, inspect.restored], **SCORING)
+        restored = [inspect.method, *inspect.severities, inspect.detector, *inspect.pictures, inspect.restored]
+        self.buttons.restore(self.restore, None, [*form, *restored, train.wanted], **SCORING)
 
     @in_words
     @takes_selection
@@ -222,17 +222,14 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
             )
         shipped = self.shared.shipped.get(link.product)
         its_own = shipped is not None and (shipped.recipe, shipped.seed) == (link.recipe, link.seed)
-        if not its_own and len(query) <= LONGEST_LINK:  # of a longer one nothing was read
-            gr.Info(
-                f"The detector of this link, for “{escape(link.product)}”, is not trained yet: press Train to do so."
-            )
+        missing = not its_own and len(query) <= LONGEST_LINK  # of a longer one nothing was read
         adjectives = link.values.get("adjectives", ", ".join(PRESETS[link.preset].adjectives))
         numbers = [link.values.get(name, usual) for name, usual in zip(FIELDS, NUMBERS[link.preset], strict=True)]
         picture = (link.sample, link.sample) if link.sample else (gr.skip(), gr.skip())
         severities = [link.severities[kind] for kind in SLIDERS]
         form = [link.product, link.preset, adjectives, *numbers, link.seed]
         detector = link.product if shipped else gr.skip()
-        return *form, link.method, *severities, detector, *picture, time.time()
+        return *form, link.method, *severities, detector, *picture, time.time(), time.time() if missing else gr.skip()
 
 
 def _training(detector: Detector) -> str:

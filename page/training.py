@@ -7,25 +7,29 @@ from collections.abc import Sequence
 from html import escape
 
 import gradio as gr
-import numpy as np
 
-from page.inspection import AT_ONCE, TOGETHER, InspectView
+from page.inspection import AT_ONCE, SCORING, TOGETHER, InspectView
+from page.invitation import Invitation
 from page.runs import Runs
+from page.selection import Selection, takes_selection
 from page.shared import SharedState
+from page.training_show import ASKS, PICTURE, Show, finished, photo_trail
 from page.words import in_words
+from zsad_core.backbone import Backbone
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
-from zsad_core.figures import TextVectorPicture, curves, similarity_picture
+from zsad_core.figures import curves
 from zsad_core.progress import Progress
-from zsad_core.recipe import PRESETS, Recipe
+from zsad_core.recipe import PRESETS, WITHOUT, Recipe
 
 EXAMPLES = ("metal nut", "hazelnut", "aeroengine blade", "bottle", "leather", "cookie")  # the first three: the poster's
 QUICK = Recipe.quick()
 NUMBERS = {name: (one.prompts, one.diversity_words, one.steps) for name, one in PRESETS.items()}  # that can be changed
 TRAINING = {"concurrency_id": "training", "concurrency_limit": TOGETHER, "show_progress": "hidden"}
 SWEEPING = {**TRAINING, "concurrency_id": "sweeping"}
+EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="  # until the script draws it
 LEAST_PAUSE = 0.1  # seconds between two pictures of a training
-FALLING, RISING = ("diversity", "knowledge", "groups", "guard"), ("FNN loss", "text accuracy")
+FALLING, RISING = ("diversity", "knowledge", "groups", "guard"), ("loss", "accuracy")
 
 
 class TrainView:
@@ -72,15 +76,30 @@ class TrainView:
                 fields = zip(("Prompts K", "Words of a kind", "Steps"), NUMBERS["quick"], strict=True)
                 self.numbers = [gr.Number(number, label=label, min_width=80) for label, number in fields]
                 self.seed = gr.Number(0, precision=0, label="Seed", min_width=80)
-        self.trained = gr.State(None)
-        self.live = gr.HTML(resting(next(iter(shared.shipped.values()))), elem_id="live")
+        self.trained = gr.State(None)  # the detector that was watched, as bytes
+        self.wanted = gr.State(0)  # changed by whoever wants a training to begin
+        first = next(iter(shared.shipped.values()))
+        with gr.Column(elem_id="live"):
+            self.picture = gr.HTML("", html_template=PICTURE, js_on_load=ASKS)
+            self.live = gr.HTML(resting(first))
+            self.parts = gr.CheckboxGroup(
+                list(WITHOUT),
+                value=list(WITHOUT),
+                show_label=False,
+                label="Parts of the method: one that is switched off is left out, and the training runs again",
+                elem_id="method-parts",
+                container=False,
+            )
 
-    def connect(self, inspect: InspectView) -> None:
+    def connect(self, inspect: InspectView, invitation: Invitation) -> None:
         # In the browser: a quick visitor must not train with the numbers of the old preset.
-        self.preset.input(None, self.preset, self.numbers, js=f"(preset) => ({json.dumps(NUMBERS)})[preset]")
-        recipe = [self.product, self.preset, self.adjectives, *self.numbers, self.seed]
+        usual = {name: [*NUMBERS[name], ", ".join(one.adjectives), list(WITHOUT)] for name, one in PRESETS.items()}
+        preset_fields = [*self.numbers, self.adjectives, self.parts]
+        self.preset.input(None, self.preset, preset_fields, js=f"(preset) => ({json.dumps(usual)})[preset]")
+        recipe = [self.product, self.preset, self.adjectives, *self.numbers, self.seed, self.parts]
         buttons = [self.train, self.stop]
-        run = gr.on([self.train.click, self.product.submit], self.begin, None, buttons, **AT_ONCE).then(
+        starts = [self.train.click, self.product.submit, self.parts.input, self.wanted.change]
+        run = gr.on(starts, self.begin, None, buttons, **AT_ONCE).then(
             self.run,
             recipe,
             [self.live, self.trained],
@@ -88,10 +107,13 @@ class TrainView:
             **TRAINING,
         )
         # Only now the visitor's detectors are read: one may have been loaded during the training.
-        run.success(inspect.take, [self.trained, inspect.own], inspect.own_detector, **AT_ONCE)
+        taken = run.success(inspect.take, [self.trained, inspect.own], inspect.own_detector, **AT_ONCE)
+        invitation.after(taken.success, inspect)
         run.success(self.end, None, buttons, **AT_ONCE)
         run.failure(self.end, None, buttons, **AT_ONCE)
         self.stop.click(self.halt, None, self.stop, **AT_ONCE)
+        inspect.detector.change(self.show, [self.trained, *inspect.chosen], self.live, **SCORING)
+        self.picture.photo(self.trail, inspect.chosen, self.picture, trigger_mode="always_last", **SCORING)
 
     def begin(self, request: gr.Request):
         self.runs.expect(request.session_hash)
@@ -101,15 +123,29 @@ class TrainView:
         return gr.update(interactive=True), gr.update(interactive=False)
 
     @in_words
-    def run(self, request: gr.Request, product, preset, adjectives, prompts, words, steps, seed):
+    def run(self, request: gr.Request, product, preset, adjectives, prompts, words, steps, seed, parts):
         """Trains, drawing at most ten pictures a second; gives the detector as bytes at last."""
-        recipe = recipe_from(preset, adjectives, prompts, words, steps)
+        recipe = recipe_from(preset, adjectives, prompts, words, steps, parts)
         training = self.shared.training(product, recipe, 0 if seed is None else seed)
-        live = Live(recipe)
+        live = Live(self.shared.backbone, training.product, recipe)
         for progress in self.runs.follow(request.session_hash, training):
             if live.take(progress):
                 yield live.draw(progress), gr.skip()
         yield live.draw(progress), training.detector.to_bytes()
+
+    @in_words
+    @takes_selection
+    def show(self, watched, selection: Selection):
+        """The training of the detector that was chosen; the one that was just watched stays as it is."""
+        if selection.own.get(selection.key) == watched is not None:
+            return gr.skip()
+        return resting(selection.kept, selection.key in selection.own)
+
+    @in_words
+    @takes_selection
+    def trail(self, selection: Selection):
+        """The photo's vector under a corruption of every severity, for the picture."""
+        return json.dumps(photo_trail(selection))
 
     def halt(self, request: gr.Request):
         """Stops this visitor's training; what was learned so far is kept."""
@@ -117,31 +153,34 @@ class TrainView:
         return gr.update(interactive=False)
 
 
-def recipe_from(preset, adjectives=None, prompts=None, words=None, steps=None) -> Recipe:
-    """The recipe of a preset with the values that were given. Raises InputError."""
+def recipe_from(preset, adjectives=None, prompts=None, words=None, steps=None, parts=tuple(WITHOUT)) -> Recipe:
+    """The recipe of a preset with the values that were given, and these parts of the method. Raises InputError."""
     if preset not in PRESETS:
         raise InputError(f"There is no preset {preset!r:.40}: choose one of {', '.join(PRESETS)}.")
     changes = {"prompts": prompts, "diversity_words": words, "distribution_words": words, "steps": steps}
     if adjectives is not None:
         changes["adjectives"] = [word for word in map(str.strip, str(adjectives).split(",")) if word]
+    for part in WITHOUT:
+        if part not in parts:
+            changes |= WITHOUT[part]
     return dataclasses.replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})
 
 
 class Live:
     """Draws a training as it goes on."""
 
-    def __init__(self, recipe: Recipe):
-        self._recipe, self._picture = recipe, TextVectorPicture()
-        self._scatter = self._matrix = ""
+    def __init__(self, backbone: Backbone, product: str, recipe: Recipe):
+        self._product, self._recipe, self._show = product, recipe, Show(backbone, product, recipe)
         self._series = {name: [] for name in (*FALLING, *RISING)}
         self._mean_cosine = self._first_cosine = None
         self._drawn = 0.0
 
     def take(self, progress: Progress) -> bool:
         """Remembers the figures of a step; whether it is time for a picture."""
+        self._show.take(progress)
         figures = dict(progress.losses)
         if progress.classifier_loss is not None:
-            figures |= {"FNN loss": progress.classifier_loss, "text accuracy": progress.text_accuracy}
+            figures |= {"loss": progress.classifier_loss, "accuracy": progress.text_accuracy}
         for name, value in figures.items():
             self._series[name].append((progress.step, value))
         self._mean_cosine = progress.mean_cosine
@@ -153,50 +192,40 @@ class Live:
         return True
 
     def draw(self, progress: Progress) -> str:
-        if progress.text_vectors is not None:
-            self._scatter = self._picture.draw(progress.text_vectors, progress.states)
-            self._matrix = similarity_picture(progress.state_free)
         recipe = self._recipe
-        return f"""{_status(progress)}{_vectors(self._scatter, self._matrix, self._first_cosine, self._mean_cosine)}
-<div class="charts">{_chart("Losses of the words", self._series, FALLING, recipe.steps)}
-{_chart("FNN on text vectors", self._series, RISING, recipe.classifier_steps)}</div>
-{_health(progress.held_back_accuracy)}"""
+        return f"""{self._show.fresh()}{_status(progress, self._product)}
+<div class="charts">{_cosine(self._first_cosine, self._mean_cosine)}
+{_chart("Words", self._series, FALLING, recipe.steps)}
+{_chart("FNN", self._series, RISING, recipe.classifier_steps)}</div>
+{_health(progress.held_back_accuracy, recipe)}"""
 
 
-def resting(detector: Detector) -> str:
-    """What the view shows before any training: a detector trained beforehand."""
-    vectors = detector.text_vectors[:2].flatten(0, 1).numpy()
-    states = np.arange(2).repeat(len(vectors) // 2)
-    health = detector.health
-    scatter = TextVectorPicture().draw(vectors, states)
-    matrix = similarity_picture(detector.state_free_vectors().numpy())
-    return f"""<div class="status"><b>Trained beforehand</b><span>{escape(detector.product)}</span>
+def resting(detector: Detector, own: bool = False) -> str:
+    """What the view shows of a detector whose training was not watched, a shipped one or the visitor's `own`."""
+    health, whose = detector.health, "Yours" if own else "Trained beforehand"
+    return f"""{finished(detector)}<div class="status"><b>{whose}</b><span>{escape(detector.product)}</span>
 <progress value="1" max="1" aria-label="Trained"></progress></div>
-{_vectors(scatter, matrix, health["mean_cosine_before"], health["mean_cosine_after"])}
+<div class="charts resting">{_cosine(health["mean_cosine_before"], health["mean_cosine_after"])}
 <ol class="how"><li><b>Diversity words</b> of all prompts are pushed apart.</li>
 <li><b>Distribution words</b> are guided: “a dark photo of …”.</li>
 <li><b>The name</b>, plain and damaged, keeps the meaning.</li>
-<li>An <b>FNN</b> learns from these vectors, then reads images.</li></ol>
-{_health(health["held_back_accuracy"])}"""
+<li>An <b>FNN</b> learns from these vectors, then reads images.</li></ol></div>
+{_health(health["held_back_accuracy"], detector.recipe)}"""
 
 
-def _status(progress: Progress) -> str:
+def _status(progress: Progress, product: str) -> str:
     what = {"prompts": "Learning the words", "classifier": "Training the FNN", "done": "Done"}[progress.phase]
     stopped = progress.phase == "done" and progress.step < progress.steps
     detail = f"step {progress.step} of {progress.steps}" + (", stopped and kept" if stopped else "")
     left = "" if progress.phase == "done" else f"{progress.seconds_left:.1f} s left"
     share = 1 if progress.phase == "done" else progress.step / max(progress.steps, 1)
-    return f"""<div class="status"><b>{what}</b><span>{detail}</span><span class="left">{left}</span>
+    return f"""<div class="status"><b>{what}</b><span>{escape(product)}, {detail}</span><span class="left">{left}</span>
 <progress value="{share:.3f}" max="1" aria-label="{what}"></progress></div>"""
 
 
-def _vectors(scatter: str, matrix: str, before: float, after: float) -> str:
-    return f"""<div class="vectors">
-<figure>{scatter}<figcaption><span class="normal">● normal</span><span>text vectors</span>
-<span class="abnormal">▲ abnormal</span></figcaption></figure>
-<figure class="matrix"><img src="{matrix}" alt="Similarity matrix of the prompts without their product">
-<figcaption>similarity</figcaption><div class="cosine">mean |cos|,<br>diversity words<br><span>{before:.2f} →</span>
-<b>{after:.2f}</b></div></figure></div>"""
+def _cosine(before: float, after: float) -> str:
+    return f"""<figure class="matrix"><img src="{EMPTY}" alt="Similarity matrix of the prompts without their product">
+<figcaption>mean |cos| <span>{before:.2f} →</span> <b>{after:.2f}</b></figcaption></figure>"""
 
 
 def _chart(title: str, series: dict[str, list[tuple[int, float]]], names: Sequence[str], steps: int) -> str:
@@ -209,7 +238,8 @@ def _chart(title: str, series: dict[str, list[tuple[int, float]]], names: Sequen
 <ul>{legend}</ul></figure>"""
 
 
-def _health(accuracy: float | None) -> str:
+def _health(accuracy: float | None, recipe: Recipe) -> str:
     value = "–" if accuracy is None else f"{accuracy:.0%}"
+    without = f", without {' and '.join(recipe.without)}" if recipe.without else ""
     return f"""<div class="health"><b>{value}</b>
-<span>of sentences kept out of training are classified correctly</span></div>"""
+<span>of held-back sentences are told right{without}</span></div>"""

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 DAMAGED = ROOT / "assets/samples/metal-nut/damaged.jpg"
-OF_THE_PAGE = {"anyio", "filelock", "gradio", "httpx", "starlette"}
+OF_THE_PAGE = {"anyio", "filelock", "gradio", "httpx", "segno", "starlette"}
 
 
 def listed(file):

@@ -131,6 +131,7 @@ class ClassifierTraining:
                     step=step,
                     steps=self.steps,
                     seconds_left=0.0 if last else (time.perf_counter() - started) / step * (self.steps - step),
+                    classifier=self.classifier,
                     classifier_loss=loss.item(),
                     text_accuracy=self.text_accuracy,
                     held_back_accuracy=self.held_back_accuracy,

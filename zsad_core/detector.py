@@ -434,6 +434,7 @@ class Training:
             text_vectors=text_vectors[:2].flatten(0, 1).numpy(),
             states=states[: 2 * recipe.prompts].numpy(),
             state_free=state_free.cpu().numpy(),
+            classifier=self._detector.classifier,
             text_accuracy=training.text_accuracy,
             held_back_accuracy=training.held_back_accuracy,
         )

@@ -6,7 +6,6 @@ value everywhere, and whatever lies under the neutral point stays clear, so that
 
 import base64
 import io
-from collections import deque
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
@@ -22,10 +21,10 @@ FADE = 0.1  # the overlay becomes opaque from the neutral point up to this much 
 
 SCALE_LABELS = ((0, "0 normal"), (NEUTRAL, f"{NEUTRAL} neutral"), (1, "1 abnormal"))  # of the score and of the map
 
-TAIL = 5  # positions of a text vector that are still drawn behind it
 SEVERITY_LABEL = "severity"
 LABELS_APART = 0.074  # at least, of the height of a chart
-REACH = 0.65, 0.75  # half the width and half the height of the picture of text vectors, in units of the joint space
+MOST_FIELD = 0.45  # opacity of the decision field where the FNN is sure
+FIELD_NORMAL, FIELD_ABNORMAL = (31, 102, 168), (191, 67, 17)
 
 
 class LineStyle(NamedTuple):
@@ -107,53 +106,16 @@ def data_address(pixels: np.ndarray, longest: int = 960) -> str:
     return _data_address(picture, "png" if picture.mode == "RGBA" else "jpeg")
 
 
-class TextVectorPicture:
-    """Draws text vectors in two dimensions, call after call, so that points move and never flip.
+def decision_picture(probabilities: np.ndarray) -> str:
+    """What the FNN says about a plane, as a `data:` address: the more abnormal the redder, the more normal the bluer.
 
-    The horizontal axis always runs from the mean of the normal text vectors to that of the abnormal ones. The vertical
-    one is the direction of the greatest remaining spread; it starts from where it was in the call before, and follows
-    by one step of the power method. The scales of both are fixed.
+    Args:
+        probabilities: (rows, columns) in [0, 1], the top row first; 0.5 stays clear.
     """
-
-    def __init__(self):
-        self._vertical = None
-        self._positions = deque(maxlen=TAIL)
-
-    def draw(self, vectors: np.ndarray, states: np.ndarray) -> str:
-        """The picture as SVG.
-
-        Args:
-            vectors: (N, d) text vectors, l2-normalised; the same N in every call.
-            states: (N,) 0 for normal, 1 for abnormal, both present.
-        """
-        self._positions.append(self._project(vectors, states))
-        tails = np.stack(self._positions, axis=1)  # (N, positions, 2)
-        width, height = 300, 220
-        places = np.array([width, -height]) / 2 * np.clip(tails / REACH, -0.98, 0.98)
-        places += np.array([width, height]) / 2
-        parts = []
-        for tail, state in zip(places, states, strict=True):
-            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in tail)
-            x, y = tail[-1]
-            parts.append(f'<g class="{"abnormal" if state else "normal"}"><polyline points="{points}"/>')
-            parts.append(
-                f'<path d="M{x:.1f} {y - 4.6:.1f}l4.6 8h-9.2z"/></g>'
-                if state
-                else f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/></g>'
-            )
-        return _svg(width, height, "text-vectors", "Text vectors in two dimensions: normal and abnormal", parts)
-
-    def _project(self, vectors: np.ndarray, states: np.ndarray) -> np.ndarray:
-        """(N, d) -> (N, 2) about the middle of the two means."""
-        means = np.stack([vectors[states == state].mean(0) for state in (0, 1)])  # (2, d)
-        horizontal = _unit(means[1] - means[0])
-        centred = vectors - means.mean(0)
-        rest = centred - np.outer(centred @ horizontal, horizontal)  # (N, d)
-        if self._vertical is None:
-            self._vertical = np.linalg.svd(rest, full_matrices=False)[2][0]
-        else:
-            self._vertical = _unit(rest.T @ (rest @ self._vertical))
-        return np.stack([centred @ horizontal, rest @ self._vertical], axis=1)
+    lean = np.abs(2 * probabilities - 1)[..., None] * MOST_FIELD  # (rows, columns, 1)
+    colours = np.where(probabilities[..., None] > NEUTRAL, FIELD_ABNORMAL, FIELD_NORMAL)
+    pixels = np.concatenate([colours, lean * 255], axis=2).round().astype(np.uint8)
+    return _data_address(Image.fromarray(pixels, "RGBA"), "png")
 
 
 def similarity_picture(vectors: np.ndarray) -> str:
@@ -316,7 +278,3 @@ def _data_address(picture: Image.Image, kind: str) -> str:
     file = io.BytesIO()
     picture.save(file, kind, quality=85, compress_level=3)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(np.linalg.norm(vector), 1e-12)

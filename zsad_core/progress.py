@@ -1,6 +1,7 @@
 """What a training says about itself while it runs."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ class Progress:
             learned, a row is at most one step old.
         states: (2K,) 0 for normal, 1 for abnormal.
         state_free: (K, d) float32, l2-normalised: the prompts without semantic words, of which `mean_cosine` speaks.
+        classifier: the `StateClassifier`, while it is trained and after; it goes on learning when the training does.
         classifier_loss: cross-entropy of the FNN on noise copies of the text vectors.
         text_accuracy: accuracy of the FNN on the text vectors it is trained on, balanced between the states.
         held_back_accuracy: the same on sentences whose state words and templates training never sees.
@@ -34,6 +36,7 @@ class Progress:
     text_vectors: np.ndarray | None = None
     states: np.ndarray | None = None
     state_free: np.ndarray | None = None
+    classifier: Any = None
     classifier_loss: float | None = None
     text_accuracy: float | None = None
     held_back_accuracy: float | None = None

@@ -74,9 +74,15 @@ class Recipe:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not least <= value <= greatest or (kind is int and value != int(value)):
                 whole = "a whole number" if kind is int else "a number"
-                raise InputError(f"Recipe.{name} must be {whole} from {least} to {greatest}, not {quoted(value)}.")
+                said = name.replace("_", " ").capitalize()
+                raise InputError(f"{said} must be {whole} from {least} to {greatest}, not {quoted(value)}.")
             object.__setattr__(self, name, kind(value))
         object.__setattr__(self, "adjectives", clean_adjectives(self.adjectives))
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """The parts of the method that this recipe does without, such as "guard"."""
+        return tuple(part for part, none in WITHOUT.items() if all(getattr(self, name) == 0 for name in none))
 
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""
@@ -96,6 +102,14 @@ class Recipe:
 
 
 _DEFAULTS = {value.name: value.default for value in fields(Recipe)}
+
+# What takes a part of the method out of a recipe, by the name of the part.
+WITHOUT = {
+    "diversity": {"diversity_weight": 0.0},
+    "guidance": {"knowledge_weight": 0.0, "groups_weight": 0.0},
+    "guard": {"guard_weight": 0.0},
+    "noise": {"noise_angle": 0.0},
+}
 
 # By the name that the page and the command lines give them.
 PRESETS = {"quick": Recipe.quick(), "standard": Recipe.standard(), "poster-scale": Recipe.poster_scale()}

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from ..baselines.method import Resources, state_probability
 from ..baselines.ours import NOTHING_BESIDE, FittedDetector, Ours
+from ..recipe import WITHOUT
 
 
 class Prototype:
@@ -47,25 +48,25 @@ class WithoutLearning(Ablated):
 class WithoutDiversity(Ablated):
     name, title = "ours-no-diversity", "without diversity"
     faithful = "Nothing spreads the prompts' text vectors; the other losses still move the words."
-    changes = {"diversity_weight": 0.0}
+    changes = WITHOUT["diversity"]
 
 
 class WithoutMixture(Ablated):
     name, title = "ours-no-mixture", "without mixture guidance"
     faithful = "The distribution words are neither pulled to mixtures of sentences that name shifts nor pushed apart."
-    changes = {"knowledge_weight": 0.0, "groups_weight": 0.0}
+    changes = WITHOUT["guidance"]
 
 
 class WithoutGuard(Ablated):
     name, title = "ours-no-guard", "without semantic guard"
     faithful = "Nothing holds a prompt nearer to its own state than to the other."
-    changes = {"guard_weight": 0.0}
+    changes = WITHOUT["guard"]
 
 
 class WithoutNoise(Ablated):
     name, title = "ours-no-noise", "without noise copies"
     faithful = "The FNN is trained on the text vectors themselves, not on turned copies of them."
-    changes = {"noise_angle": 0.0}
+    changes = WITHOUT["noise"]
 
 
 class WithPrototype(Ablated):
