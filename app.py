@@ -216,7 +216,7 @@ def _header(backbone: Backbone) -> str:
     note = f'<p class="note">{escape(backbone.note)}</p>' if backbone.note else ""
     return f"""<header><div><h1>{TITLE}</h1>{BUTTON}{note}</div>
 <button type="button" id="theme" title="Light or dark" aria-label="Light or dark"
- onclick="document.body.classList.toggle('dark')">◐</button></header>"""
+ onclick="switchTheme()">◐</button></header>"""
 
 
 if __name__ == "__main__":

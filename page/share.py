@@ -161,9 +161,10 @@ element.addEventListener('click', (event) => {
   if (wanted === 'link' || wanted === 'report') trigger(wanted);
 });
 watch('value', async () => {
-  const {query, picture, name} = props.value || {};
-  if (!query && !picture) return;
+  const {query, picture, name, kept} = props.value || {};
+  if (!query && !picture && !kept) return;
   props.value = '';
+  if (kept) { try { localStorage.setItem('last-training', kept); } catch {} return; }
   if (picture) {
     Object.assign(document.createElement('a'), {href: picture, download: name}).click();
     say('Saved');
@@ -172,11 +173,15 @@ watch('value', async () => {
   const link = `${location.origin}${location.pathname}?${query}`;
   try { await navigator.clipboard.writeText(link); say('Link copied'); } catch { prompt('Copy this link:', link); }
 });
-if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.search});""",
+let last = null;
+try { last = localStorage.getItem('last-training'); } catch {}  // a browser may keep nothing
+if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.search});
+else if (last) trigger('restore', {query: last});""",
         )
 
     def connect(self, inspect: InspectView, train: TrainView) -> None:
         self.buttons.link(self.link, inspect.chosen, self.buttons, **SCORING)
+        train.trained.change(self.keep, train.trained, self.buttons, **SCORING)
         self.buttons.report(self.report, inspect.chosen, self.buttons, **SCORING)
         form = [train.product, train.preset, train.adjectives, *train.numbers, train.seed]
         restored = [inspect.method, *inspect.severities, inspect.detector, *inspect.pictures, inspect.restored]
@@ -196,6 +201,16 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
             sample = selection.photo
         link = Link(detector.product, preset, values, detector.seed, selection.severities, selection.method, sample)
         return {"query": link.query()}
+
+    @in_words
+    def keep(self, trained):
+        """The query of the last training, for the visitor's own browser: once loaded again, the page repeats it."""
+        detector = self.shared.detector_from(trained)
+        try:
+            preset, values = recipe_values(detector.recipe)
+        except InputError:  # the page has no fields for it
+            return gr.skip()
+        return {"kept": Link(detector.product, preset, values, detector.seed).query()}
 
     @in_words
     @takes_selection
@@ -222,7 +237,7 @@ if (/[?&]product=/.test(location.search)) trigger('restore', {query: location.se
             )
         shipped = self.shared.shipped.get(link.product)
         its_own = shipped is not None and (shipped.recipe, shipped.seed) == (link.recipe, link.seed)
-        missing = not its_own and len(query) <= LONGEST_LINK  # of a longer one nothing was read
+        missing = not its_own and not complaints  # what is not understood trains nothing
         adjectives = link.values.get("adjectives", ", ".join(PRESETS[link.preset].adjectives))
         numbers = [link.values.get(name, usual) for name, usual in zip(FIELDS, NUMBERS[link.preset], strict=True)]
         picture = (link.sample, link.sample) if link.sample else (gr.skip(), gr.skip())

@@ -12,6 +12,14 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono"
 # A slider, or its number, changed by keys is released as well; an image that is pasted or dropped anywhere is taken as
 # an upload; where the view Batch is on screen, or the panel of good parts is open, as many files as there are.
 HEAD = """<script>
+try {  // the theme that was chosen last, unless the address says one
+  const theme = localStorage.getItem('theme');
+  if (theme && !/[?&]__theme=/.test(location.search)) document.body.classList.toggle('dark', theme === 'dark');
+} catch {}
+function switchTheme() {
+  const dark = document.body.classList.toggle('dark');
+  try { localStorage.setItem('theme', dark ? 'dark' : 'light'); } catch {}
+}
 document.addEventListener('keyup', ({target}) => {
   const changed = /^(range|number)$/.test(target.type) && target.value && target.validity.valid;
   if (changed) target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));

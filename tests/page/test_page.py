@@ -65,6 +65,7 @@ def test_stop_keeps_what_was_learned_and_the_file_goes_out_and_in_again(page, tm
         page.locator("#download").click()
     assert download.value.suggested_filename == "bottle.safetensors"
     download.value.save_as(tmp_path / "bottle.safetensors")
+    expect(page.locator("#clean .pixels")).to_have_attribute("alt", re.compile("bottle"))  # the sample of its product
     score = scale(page, "clean").get_attribute("style")
     file_input(page, "load").set_input_files(tmp_path / "bottle.safetensors")
     expect(page.locator("#detector input")).to_have_value(re.compile(r"^2\. bottle \(yours"))

@@ -43,7 +43,7 @@ def test_what_goes_into_a_link_comes_out_of_it(link):
         ("product", "x" * 500, "500 characters", {"product": "metal nut"}),
         ("product", "\x00\u202e", "invisible|empty", {"product": "metal nut"}),
         ("preset", "huge", "no preset 'huge'", {}),  # the link's own is the usual one
-        ("prompts", "1000000", "Recipe.prompts", {}),
+        ("prompts", "1000000", "Prompts must be", {}),
         ("steps", "1e9", "steps is '1e9'", {}),
         ("words", "٣", "words is '٣'", {}),
         ("adjectives", ",,,", "0 adjectives", {}),
@@ -133,16 +133,28 @@ def test_a_copied_link_shows_another_visitor_the_same_scores(page, browser):
 
 
 @pytest.mark.slow
-def test_a_link_fills_the_form_and_trains_nothing_by_itself(page, address):
+def test_a_link_fills_the_form_and_trains_what_it_needs_by_itself(page, address):
     page.goto(f"{address}?product=wine+glass&preset=standard&steps=5&seed=7&adjectives=chipped&blur=3")
-    expect(page.get_by_text("is not trained yet")).to_contain_text("wine glass")
+    expect(page.locator("#detector input")).to_have_value(re.compile("wine glass .*yours.* 5 steps"))
     expect(page.locator("#product input")).to_have_value("wine glass")
     expect(page.locator("#corrupted .tag")).to_have_text("Corrupted: blur 3")
     page.locator(".advanced > button").click()
     expect(page.get_by_label("Steps")).to_have_value("5")
     expect(page.get_by_label("Seed")).to_have_value("7")
     expect(page.get_by_label("Adjectives")).to_have_value("chipped")
-    expect(page.locator("#live .status b")).to_have_text("Trained beforehand")
+
+
+@pytest.mark.slow
+def test_a_page_that_is_loaded_again_has_the_last_training_and_the_theme(page, address):
+    page.locator("#product input").fill("wine glass")
+    page.locator("#train").click()
+    expect(page.locator("#detector input")).to_have_value(re.compile("^1. wine glass"))
+    page.wait_for_function("localStorage.getItem('last-training')")
+    page.locator("#theme").click()
+    dark = page.evaluate("document.body.classList.contains('dark')")
+    page.goto(address)
+    expect(page.locator("#detector input")).to_have_value(re.compile("^1. wine glass"))
+    assert page.evaluate("document.body.classList.contains('dark')") == dark
 
 
 @pytest.mark.slow
@@ -158,7 +170,6 @@ def test_a_hostile_link_leaves_the_first_screen_as_it_is(page, address):
 def test_a_link_that_is_too_long_says_so_and_shows_the_usual_page(page, address):
     page.goto(f"{address}?product={'a' * 2100}")
     expect(page.get_by_text("The link has 2109 characters")).to_contain_text("at most 2000 are read")
-    expect(page.get_by_text("not trained yet")).to_have_count(0)
     expect(page.locator("#product input")).to_have_value("metal nut")
     expect(page.locator("#corrupted .tag")).to_have_text("Not corrupted yet: move a slider")
     expect(page.locator("#detector input")).to_have_value("metal nut")
