@@ -66,5 +66,5 @@
   }
 
   document.addEventListener('click', (event) => { if (event.target.closest('#ramp')) ramp(); });
-  window.severityRamp = ramp;
+  window.severityRamp = {start: ramp, playing: () => playing !== 0};
 })();

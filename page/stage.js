@@ -27,7 +27,7 @@
   }
 
   const keys = {
-    s: toggle, q: code, n: next, t: () => $('#train').click(), p: () => window.severityRamp(),
+    s: toggle, q: code, n: next, t: () => $('#train').click(), p: () => window.severityRamp.start(),
     r: () => { window.trainingShow.enlarge(true); window.trainingShow.replay(); },
     v: () => { window.trainingShow.enlarge(true); $('#live .photo').click(); },
     g: () => $('#guess')?.click(),

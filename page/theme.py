@@ -24,7 +24,7 @@ document.addEventListener('keyup', ({target}) => {
   const changed = /^(range|number)$/.test(target.type) && target.value && target.validity.valid;
   if (changed) target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
 });
-const hand_over = (event, files) => {
+const handOver = (files, event) => {
   const parts = document.querySelector('#good-parts:popover-open #parts-upload');
   const many = parts ?? document.querySelector('#batch-upload');
   const button = parts || many?.offsetParent ? many : document.querySelector('#upload');
@@ -32,15 +32,15 @@ const hand_over = (event, files) => {
   const images = [...(files ?? [])].filter((one) => one.type.startsWith('image/'));
   const taken = button === many ? [...(files ?? [])] : images.slice(0, 1);
   if (!taken.length || !input || button.disabled) return;
-  event.preventDefault();
+  event?.preventDefault();
   const transfer = new DataTransfer();
   for (const file of taken) transfer.items.add(file);
   input.files = transfer.files;
   input.dispatchEvent(new Event('change', {bubbles: true}));
 };
-document.addEventListener('paste', (event) => hand_over(event, event.clipboardData?.files));
+document.addEventListener('paste', (event) => handOver(event.clipboardData?.files, event));
 document.addEventListener('dragover', (event) => event.preventDefault());
-document.addEventListener('drop', (event) => hand_over(event, event.dataTransfer?.files));
+document.addEventListener('drop', (event) => handOver(event.dataTransfer?.files, event));
 </script>"""
 
 

@@ -34,6 +34,8 @@
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     target?.scrollIntoView({block: 'center', behavior: still ? 'auto' : 'smooth'});
     box.querySelector('[data-move=next]').focus({preventScroll: true});
+    if (steps[at].does === 'train') document.querySelector('#train')?.click();
+    if ((steps[at].does === 'ramp') !== window.severityRamp.playing()) window.severityRamp.start();
   }
 
   /* Every frame, because the page may scroll, and what is pointed at may move while a training is drawn. */
@@ -56,6 +58,7 @@
 
   function leave() {
     at = -1;
+    if (window.severityRamp.playing()) window.severityRamp.start();
     hole.remove();
     box.remove();
     document.querySelector('#tour')?.focus();

@@ -29,6 +29,14 @@ TRAINING = {"concurrency_id": "training", "concurrency_limit": TOGETHER, "show_p
 SWEEPING = {**TRAINING, "concurrency_id": "sweeping"}
 EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="  # until the script draws it
 LEAST_PAUSE = 0.1  # seconds between two pictures of a training
+FORMULAS = {
+    "diversity": "mean |cos(z<sub>k</sub>, z<sub>l</sub>)| of the prompts without states",
+    "knowledge": "1 − cos(group, its mixture of shift sentences)",
+    "groups": "mean cos(group, other group)",
+    "guard": "cross-entropy of τ · z<sub>k,s</sub> · anchors against its state s",
+    "loss": "cross-entropy on turned copies of the text vectors",
+    "accuracy": "on the text vectors, balanced",
+}
 FALLING, RISING = ("diversity", "knowledge", "groups", "guard"), ("loss", "accuracy")
 
 
@@ -217,7 +225,7 @@ def _status(progress: Progress, product: str) -> str:
     what = {"prompts": "Learning the words", "classifier": "Training the FNN", "done": "Done"}[progress.phase]
     stopped = progress.phase == "done" and progress.step < progress.steps
     detail = f"step {progress.step} of {progress.steps}" + (", stopped and kept" if stopped else "")
-    left = "" if progress.phase == "done" else f"{progress.seconds_left:.1f} s left"
+    left = f"{progress.seconds_left:.1f} s left" if progress.seconds_left else ""
     share = 1 if progress.phase == "done" else progress.step / max(progress.steps, 1)
     return f"""<div class="status"><b>{what}</b><span>{escape(product)}, {detail}</span><span class="left">{left}</span>
 <progress value="{share:.3f}" max="1" aria-label="{what}"></progress></div>"""
@@ -230,9 +238,10 @@ def _cosine(before: float, after: float) -> str:
 
 def _chart(title: str, series: dict[str, list[tuple[int, float]]], names: Sequence[str], steps: int) -> str:
     shown = {name: series[name] for name in names}
+    last = {name: f"{values[-1][1]:.2f}" if values else "–" for name, values in shown.items()}
     legend = "".join(
-        f'<li class="line-{number}">{name} <b>{f"{values[-1][1]:.2f}" if values else "–"}</b></li>'
-        for number, (name, values) in enumerate(shown.items())
+        f'<li class="line-{number}"><span>{name} <small>{FORMULAS[name]}</small></span> <b>{last[name]}</b></li>'
+        for number, name in enumerate(names)
     )
     return f"""<figure class="chart"><figcaption>{title}</figcaption>{curves(shown, steps, title)}
 <ul>{legend}</ul></figure>"""

@@ -8,7 +8,7 @@ const REASONS = {
   NotReadableError: 'The camera is in use by another program: close that program and start again.',
 };
 let stream = null, number = 0, sentAt = 0, begun = 0, waiting = null, paces = [];
-const canvas = document.createElement('canvas');
+const canvas = document.createElement('canvas'), scored = document.createElement('canvas');
 
 function say(words) { find('[role=status]').textContent = words; }
 
@@ -26,6 +26,9 @@ async function start() {
       : REASONS[error.name] ?? 'The camera cannot be opened: check it and start again.');
     return;
   }
+  find('.live').classList.remove('past');
+  find('.still').hidden = find('.tag').hidden = true;
+  find('.map').removeAttribute('src');
   find('button').disabled = false;
   find('button').textContent = 'Stop the camera';
   say('Live. Frames are scored and forgotten.');
@@ -39,11 +42,21 @@ function stop(words) {
   stream = null;
   clearTimeout(waiting);
   find('video').srcObject = null;
-  find('.map').removeAttribute('src');
-  find('.tag').hidden = true;
+  keep();
   find('button').disabled = false;
   find('button').textContent = 'Start the camera';
   say(words);
+}
+
+/* The last frame that was scored stays, and is marked as past. */
+function keep() {
+  if (find('.tag').hidden) return;
+  const still = find('.still');
+  [still.width, still.height] = [scored.width, scored.height];
+  still.getContext('2d').drawImage(scored, 0, 0);
+  still.hidden = false;
+  find('.live').classList.add('past');
+  find('.tag').textContent = find('.tag').textContent.replace('Live:', 'Past, the last frame:');
 }
 
 function send() {
@@ -66,6 +79,9 @@ watch('value', () => {
   if (answer.sentence) return stop(answer.sentence);
   const now = performance.now();
   paces = [...paces, now].filter((time) => now - time < 5000);
+  [scored.width, scored.height] = [canvas.width, canvas.height];
+  scored.getContext('2d').drawImage(canvas, 0, 0);
+  find('.capture').hidden = false;
   find('.map').src = answer.map;
   find('.tag').textContent = `Live: ${answer.product}`;
   find('.tag').hidden = find('.card').hidden = false;
@@ -78,6 +94,11 @@ watch('value', () => {
   requestAnimationFrame(send);
 });
 
+find('.capture').addEventListener('click', () => scored.toBlob((blob) => {
+  if (stream) stop('The camera is off: the frame is in Inspect.');
+  document.querySelector('#views [role=tab]').click();
+  requestAnimationFrame(() => handOver([new File([blob], 'frame.jpg', {type: 'image/jpeg'})]));
+}, 'image/jpeg', 0.95));
 const leave = () => { if (stream) stop('The camera was switched off when you left this view.'); };
 find('button').addEventListener('click', () => (stream ? stop('The camera is off.') : start()));
 document.addEventListener('visibilitychange', () => { if (document.hidden) leave(); });

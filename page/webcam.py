@@ -29,11 +29,13 @@ class LiveView:
             "",
             longest=2 * shared.backbone.image_size,
             html_template=f"""<div class="live"><div class="picture"><div class="frame">
-<video muted playsinline aria-label="What the camera sees"></video><img class="map" alt=""></div>
+<video muted playsinline aria-label="What the camera sees"></video><canvas class="still" hidden></canvas>
+<img class="map" alt=""></div>
 <span class="tag" hidden></span></div>
 <div class="said"><h2>Live</h2><p role="status">Hold a product up to the camera. The detector is the one chosen in
 Inspect. Frames are scored and forgotten: nothing is stored.</p>
 <button type="button" class="lg primary">Start the camera</button>
+<button type="button" class="capture" hidden>Look closer in Inspect</button>
 <figure class="card" hidden><figcaption><span class="score"></span><span class="verdict"><b></b></span>
 {score_scale()}
 </figcaption></figure><p class="pace"></p></div></div>""",

@@ -103,7 +103,7 @@ class PromptLearning:
         self.mean_cosine_before = diversity_loss(free).item()
         yield self._progress(0.0, {}, self.mean_cosine_before, shown, free)
 
-        started = time.perf_counter()
+        started = 0.0
         while self.steps_done < recipe.steps and not self.stopped.is_set():
             with torch.enable_grad(), memory_errors_in_words():
                 losses, rows, vectors, free = self._losses(self.steps_done, anchors, mixtures)
@@ -125,7 +125,10 @@ class PromptLearning:
             optimizer.step()
             self.steps_done += 1
             shown[rows] = vectors.detach()
-            seconds_left = (time.perf_counter() - started) / self.steps_done * (recipe.steps - self.steps_done)
+            if self.steps_done == 1:  # it imports and warms up, and tells nothing about the others
+                started = time.perf_counter()
+            pace = (time.perf_counter() - started) / max(self.steps_done - 1, 1)
+            seconds_left = pace * (recipe.steps - self.steps_done)
             values = {name: value.item() for name, value in losses.items()}
             yield self._progress(seconds_left, values, values["diversity"], shown, free.detach())
 

@@ -15,10 +15,10 @@ from PIL import Image
 from zsad_core.colour_tables import CIVIDIS, INFERNO
 from zsad_core.figures import (
     LINES,
-    TextVectorPicture,
     apart,
     curves,
     data_address,
+    decision_picture,
     heat,
     overlay,
     severity_chart,
@@ -30,23 +30,6 @@ from zsad_core.figures import (
 @pytest.fixture
 def image():
     return np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
-
-
-def unit(vectors):
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
-def two_states(spread=0.3, seed=0):
-    """16 normal and 16 abnormal text vectors around two directions."""
-    random = np.random.default_rng(seed)
-    states = np.repeat([0, 1], 16)
-    return unit(np.eye(24)[states] + spread * random.standard_normal((32, 24))).astype(np.float32), states
-
-
-def points(svg, kind):
-    """Where the points of a state are drawn."""
-    groups = [group for group in ElementTree.fromstring(svg) if group.get("class") == kind]
-    return np.array([[float(value) for value in group[0].get("points").split()[-1].split(",")] for group in groups])
 
 
 def decoded(address):
@@ -100,32 +83,11 @@ def test_what_a_page_draws_first_does_not_wait_for_matplotlib():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_abnormal_text_vectors_are_right_of_normal_ones():
-    vectors, states = two_states()
-    for turned in (vectors, -vectors, vectors[:, ::-1]):
-        svg = TextVectorPicture().draw(turned, states)
-        assert points(svg, "normal")[:, 0].mean() + 50 < points(svg, "abnormal")[:, 0].mean()
-
-
-def test_text_vectors_that_move_a_little_are_drawn_a_little_away():
-    vectors, states = two_states()
-    picture = TextVectorPicture()
-    before = points(picture.draw(vectors, states), "normal")
-    for seed in range(5):
-        vectors = unit(vectors + 0.005 * np.random.default_rng(seed).standard_normal(vectors.shape))
-        after = points(picture.draw(vectors, states), "normal")
-        assert np.abs(after - before).max() < 15  # of a picture 300 wide
-        before = after
-
-
-def test_text_vectors_that_spread_take_more_room():
-    narrow, wide = (points(TextVectorPicture().draw(*two_states(spread)), "normal") for spread in (0.02, 0.3))
-    assert wide[:, 1].std() > 4 * narrow[:, 1].std()
-
-
-def test_text_vectors_that_are_all_the_same_can_be_drawn():
-    svg = TextVectorPicture().draw(np.tile(np.eye(8)[:1], (4, 1)), np.array([0, 0, 1, 1]))
-    assert np.allclose(points(svg, "normal"), [150, 110])
+def test_the_decision_field_is_red_where_abnormal_blue_where_normal_and_clear_between():
+    field = decoded(decision_picture(np.array([[0.0, 0.5, 1.0]]))).astype(int)[0]  # (3, 4)
+    normal, neutral, abnormal = field
+    assert normal[2] > normal[0] and abnormal[0] > abnormal[2]
+    assert neutral[3] == 0 and min(normal[3], abnormal[3]) > 100
 
 
 def test_the_similarity_matrix_is_brightest_where_vectors_agree():

@@ -1,5 +1,7 @@
 """The guided tour, by keyboard, in light and dark, on a laptop and on a phone."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -22,13 +24,21 @@ def overlaps(one, other):
 def test_it_waits_for_its_button_and_is_walked_through_by_keyboard(page):
     expect(box(page)).to_have_count(0)
     page.locator("#tour").press("Enter")
-    for number, (target, title, _) in enumerate(STEPS, 1):
+    for number, (target, title, *_) in enumerate(STEPS, 1):
         expect(box(page)).to_contain_text(f"{number} of {len(STEPS)}")
         expect(box(page).locator("h3")).to_have_text(title)
         expect(page.locator(target)).to_be_in_viewport()
         page.keyboard.press("Enter")
     expect(box(page)).to_have_count(0)
     expect(page.locator("#tour")).to_be_focused()
+
+
+def test_it_trains_and_moves_a_slider_itself(page):
+    page.locator("#tour").click()
+    page.keyboard.press("Enter")
+    expect(page.locator("#detector input")).to_have_value(re.compile("metal nut .*yours"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#corrupted .tag")).to_have_text("Corrupted: contrast 5")
 
 
 def test_escape_leaves_and_back_goes_back(page):
@@ -63,7 +73,7 @@ def test_on_a_phone_without_motion_every_step_is_beside_what_it_is_about(browser
     page = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
     page.goto(f"{address}?__theme={theme}")
     page.locator("#tour").click()
-    for target, title, _ in STEPS:
+    for target, title, *_ in STEPS:
         expect(box(page).locator("h3")).to_have_text(title)
         page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         place = box(page).bounding_box()
