@@ -65,35 +65,50 @@ class InspectView:
         self.good = gr.State({})
         self.words_only = gr.Checkbox(False, label="Words only", elem_id="words-only", container=False, render=False)
         self.restored = gr.State(0)
-        shown = gr.State((*start.subject, start.method))
+        self._shown = gr.State((*start.subject, start.method))
+        self._bar()
+        self._stage()
+        self._sliders()
+        self._sources()
+        choices = [self.detector, self.own, self.photo, self.method, self.good, self.words_only]
+        self.chosen = [*choices, *self.severities]
+        self._wire()
+
+    def _bar(self) -> None:
         with gr.Row(elem_classes="bar"):
             gr.HTML("<h2>Inspect</h2>", elem_classes="heading")
             self.detector = gr.Dropdown(
-                choices=list(shared.shipped),
-                value=key,
+                choices=list(self.shared.shipped),
+                value=self.start.key,
                 label="Detector",
                 elem_id="detector",
                 filterable=False,
                 scale=3,
             )
-            self.method = method_switch(shared)
-            gr.HTML(about_methods(shared, "methods-inspect"), elem_classes="heading")
+            self.method = method_switch(self.shared)
+            gr.HTML(about_methods(self.shared, "methods-inspect"), elem_classes="heading")
             download = gr.DownloadButton(
-                "Download", detector_file(start.detector), size="sm", elem_id="download", scale=0, min_width=90
+                "Download", detector_file(self.start.detector), size="sm", elem_id="download", scale=0, min_width=90
             )
-            upload_detector = gr.UploadButton(
+            self._upload_detector = gr.UploadButton(
                 "Load", file_types=[".safetensors"], size="sm", elem_id="load", scale=0, min_width=60
             )
+        # The file to download changes together with the choice, so that a quick visitor does not get the old one.
+        self.own_detector = [self.own, self.detector, download]
+
+    def _stage(self) -> None:
         with gr.Row(elem_classes="stage", elem_id="stage"):
-            clean = gr.HTML(clean_card(start), elem_id="clean")
-            self.corrupted = corrupted = gr.HTML(corrupted_card(start), elem_id="corrupted")
+            self._clean = gr.HTML(clean_card(self.start), elem_id="clean")
+            self.corrupted = gr.HTML(corrupted_card(self.start), elem_id="corrupted")
             gr.HTML(RAMP, elem_id="ramp-place")
+
+    def _sliders(self) -> None:
         with gr.Row(elem_classes="sliders"):
             self.severities = [
                 gr.Slider(
                     0,
                     MAX_SEVERITY,
-                    value=severities[kind],
+                    value=self.start.severities[kind],
                     step=1,
                     label=kind.replace("_", " ").capitalize(),
                     elem_id=f"severity-{kind}",
@@ -103,10 +118,15 @@ class InspectView:
                 for kind in SLIDERS
             ]
             opacity = gr.Slider(0, 100, value=70, step=1, label="Map opacity", elem_id="opacity", buttons=[])
+        opacity.input(
+            None, opacity, js="(value) => document.documentElement.style.setProperty('--map-opacity', value / 100)"
+        )
+
+    def _sources(self) -> None:
         with gr.Row(elem_classes="sources"):
-            strip = gr.HTML(
-                first,
-                html_template=sample_strip(shared.samples.values()),
+            self._strip = gr.HTML(
+                self.start.photo,
+                html_template=sample_strip(self.shared.samples.values()),
                 elem_id="samples",
                 js_on_load="""element.addEventListener('click', (event) => {
                     const button = event.target.closest('button[data-sample]');
@@ -115,27 +135,23 @@ class InspectView:
             )
             with gr.Column(scale=0, min_width=190, elem_classes="own"):
                 with gr.Row():
-                    upload = gr.UploadButton(
+                    self._upload = gr.UploadButton(
                         "Your photo", file_types=["image"], size="sm", elem_id="upload", min_width=90
                     )
                     webcam_button = gr.Button("Webcam", size="sm", elem_id="webcam-button", min_width=80)
                 gr.HTML(f"Or paste or drop one; at most {LONGEST} pixels a side are used.", elem_classes="hint")
-        webcam = gr.Image(sources=["webcam"], type="numpy", label="Webcam", elem_id="webcam", height=360, buttons=[])
-
-        # The file to download changes together with the choice, so that a quick visitor does not get the old one.
-        self.own_detector = [self.own, self.detector, download]
-        self.pictures = pictures = [self.photo, strip]
-        choices = [self.detector, self.own, self.photo, self.method, self.good, self.words_only]
-        self.chosen = [*choices, *self.severities]
-        strip.select(self.pick, self.chosen, [self.detector, *pictures], **SCORING)
-        upload.upload(self.open, upload, pictures, **SCORING)
-        webcam_button.click(None, js="() => { document.querySelector('#webcam').classList.toggle('open'); }")
-        webcam.input(None, js="() => { document.querySelector('#webcam').classList.remove('open'); }")
-        webcam.input(self.open, webcam, pictures, **SCORING)
-        upload_detector.upload(self.load, [upload_detector, self.own], self.own_detector, **SCORING)
-        opacity.input(
-            None, opacity, js="(value) => document.documentElement.style.setProperty('--map-opacity', value / 100)"
+        self._webcam = gr.Image(
+            sources=["webcam"], type="numpy", label="Webcam", elem_id="webcam", height=360, buttons=[]
         )
+        webcam_button.click(None, js="() => { document.querySelector('#webcam').classList.toggle('open'); }")
+        self._webcam.input(None, js="() => { document.querySelector('#webcam').classList.remove('open'); }")
+        self.pictures = [self.photo, self._strip]
+
+    def _wire(self) -> None:
+        self._strip.select(self.pick, self.chosen, [self.detector, *self.pictures], **SCORING)
+        self._upload.upload(self.open, self._upload, self.pictures, **SCORING)
+        self._webcam.input(self.open, self._webcam, self.pictures, **SCORING)
+        self._upload_detector.upload(self.load, [self._upload_detector, self.own], self.own_detector, **SCORING)
         # One listener for every change, which runs once more if something changed meanwhile: an old answer never comes
         # last. (A state that is changed outside the queue tells no listener.)
         gr.on(
@@ -149,10 +165,10 @@ class InspectView:
                 *(slider.release for slider in self.severities),
             ],
             self.look,
-            [shown, *self.chosen],
-            [shown, clean, corrupted, download],
+            [self._shown, *self.chosen],
+            [self._shown, self._clean, self.corrupted, self.own_detector[-1]],
             trigger_mode="always_last",
-            show_progress_on=[clean, corrupted],
+            show_progress_on=[self._clean, self.corrupted],
             **WAITING,
         )
 
