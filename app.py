@@ -34,6 +34,7 @@ from page.api import Api  # noqa: E402
 from page.batch import BatchView  # noqa: E402
 from page.gate import HOUR, Gate  # noqa: E402
 from page.gradio_internals import Page, use_mcp_server  # noqa: E402
+from page.guess import GuessPanel  # noqa: E402
 from page.inspection import InspectView  # noqa: E402
 from page.invitation import Invitation  # noqa: E402
 from page.mcp import check_mcp  # noqa: E402
@@ -84,6 +85,7 @@ def create_demo(
                         inspect, invitation = InspectView(shared), Invitation(shared)
                         with gr.Row(elem_classes="foot"):
                             why, share, parts = WhyView(shared), ShareView(shared), PartsPanel(shared, inspect)
+                            GuessPanel(shared)
                 train.connect(inspect, invitation)
                 why.connect(inspect)
                 share.connect(inspect, train)
