@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 
 NORMAL_FOLDERS = ("good", "ok", "normal", "intact")  # as they are named to a person; more spellings are read
 
+MOST_TOLD = 6  # folders named to a person at once
+
 _THINGS = r"( (part|piece|item|product|sample|image|picture|photo)s?)?"
 _NORMAL = re.compile(
     r"(good|ok|okay|normal|intact|flawless|perfect|undamaged|unbroken|non? defect(s|ive)?|defect free|passed)" + _THINGS
@@ -38,6 +40,15 @@ def labels(places: Iterable[Sequence[str]]) -> list[bool | None]:
     if not with_normal:
         return [None] * len(paths)
     return [_label(folders, with_normal) for folders in paths]
+
+
+def taken_for(places: Iterable[Sequence[str]], damaged: Iterable[bool | None]) -> str:
+    """What the nearest folders of images were taken for, in words: "'good' for normal, 'scratch' for damaged"."""
+    words = {False: "normal", True: "damaged", None: "neither"}
+    nearest = (folders[-1] if folders else "no folder" for folders in places)
+    named = dict.fromkeys(f"{folder!r:.60} for {words[label]}" for folder, label in zip(nearest, damaged))
+    told = [*named][:MOST_TOLD]
+    return ", ".join(told) + (f" and {len(named) - MOST_TOLD} more" if len(named) > MOST_TOLD else "")
 
 
 def _label(folders: tuple[str, ...], with_normal: set[tuple[str, ...]]) -> bool | None:
