@@ -98,7 +98,7 @@ class SharedState:
         return Part(reduced(pixels, self.backbone.image_size), name)
 
     def parts_in(self, paths: Sequence[str] | None) -> tuple[Part, ...]:
-        """The photos in files and zips but those labelled damaged. Raises InputError: too many, or one is unreadable."""
+        """The photos in files and zips, none labelled damaged. Raises InputError: too many, or one cannot be read."""
         if not paths:
             return ()
         files = ImageFiles(paths, read_photo, intact_only=True)

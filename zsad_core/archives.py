@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from .errors import InputError
 from .file_names import IMAGE_SUFFIXES, is_image, is_litter
 from .images import pixel_count, read_image
 from .labels import labels, taken_for
-from .masks import is_mask_folder, masked_stem
+from .masks import is_mask_folder, masks_among
 from .zip_names import names_of
 
 MAX_IMAGES = 1000
@@ -111,9 +111,9 @@ class ImageFiles:
             if seen > MAX_ENTRIES:
                 raise InputError(f"There are over {MAX_ENTRIES:,} files in this batch: score it in several parts.")
             names = [path.name] if infos == [None] else names_of(infos)
-            stems = {_whole_stem(name) for name in names if is_image(name)}
+            masks = _masks_in(names) if infos != [None] else set()
             for name, info in zip(names, infos):
-                self._list(path, name, info, stems, places, number)
+                self._list(path, name, info, masks, places, number)
         found = labels(places)
         if intact_only:
             found = self._without_damaged(places, found)
@@ -163,7 +163,7 @@ class ImageFiles:
         path: Path,
         name: str,
         info: zipfile.ZipInfo | None,
-        stems: set[str],
+        masks: set[str],
         places: list[list[str]],
         number: int,
     ) -> None:
@@ -172,8 +172,8 @@ class ImageFiles:
             return
         if reason := _reason_to_skip(name, folders, base, info):
             self.skipped.append(Skipped(_shown(name), reason))
-        elif info is not None and (reason := _reason_as_mask(name, folders, stems)):
-            self.skipped.append(Skipped(_shown(name), reason, by_place=True))
+        elif name in masks:
+            self.skipped.append(Skipped(_shown(name), "A mask, by its name or its folder, is no photo.", by_place=True))
         else:
             self._sources.append((path, info))
             self.entries.append(Entry(_shown(name)))
@@ -220,20 +220,18 @@ def _reason_to_skip(name: str, folders: list[str], base: str, info: zipfile.ZipI
     return None
 
 
-def _reason_as_mask(name: str, folders: list[str], stems: set[str]) -> str | None:
-    """Why an entry is a mask and no photo: by its folder, or by the photo beside it."""
-    if inside := next(filter(is_mask_folder, folders), None):
-        return f"A mask, as it lies in {_shown(inside)}, is no photo."
-    stem = _whole_stem(name)
-    photo = "/".join((*stem.split("/")[:-1], masked_stem(stem.rpartition("/")[2])))
-    if photo != stem and photo in stems:
-        return "A mask, as its photo lies beside it, is no photo."
-    return None
-
-
-def _whole_stem(name: str) -> str:
-    """A path in a zip without its suffix, in small letters."""
-    return str(PurePosixPath(name).with_suffix("")).casefold()
+def _masks_in(names: list[str]) -> set[str]:
+    """The paths in a zip that are of masks: in folders of masks, or beside their photo."""
+    folders: dict[str, list[str]] = {}
+    for name in names:
+        folder, _, base = name.rpartition("/")
+        if is_image(base):
+            folders.setdefault(folder, []).append(base)
+    return {
+        f"{folder}/{base}" if folder else base
+        for folder, images in folders.items()
+        for base in (images if any(map(is_mask_folder, folder.split("/"))) else masks_among(images))
+    }
 
 
 def _shown(name: str) -> str:

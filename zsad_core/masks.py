@@ -6,6 +6,7 @@ where the file was packed lossily, half of its highest value divides the two.
 
 import io
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,25 @@ def masked_stem(stem: str) -> str:
     """The stem of the image of a mask of this stem: of "000_mask", "000_GT" and "000-label" it is "000"."""
     plain = _ENDING.sub("", stem) or stem
     return Path(plain).stem if is_image(plain) else plain  # "000.png_mask"
+
+
+def masks_among(names: Iterable[str]) -> set[str]:
+    """Of the names of images in one folder those of masks that lie beside their photo: "000_mask.png" beside "000.png",
+    and "000.png" beside "000.jpg", as a mask is seldom packed like a photo."""
+    stems: dict[str, list[str]] = {}
+    for name in names:
+        stems.setdefault(Path(name).stem.casefold(), []).append(name)
+    found = set()
+    for stem, alike in stems.items():
+        if masked_stem(stem) != stem and masked_stem(stem) in stems:
+            found.update(alike)
+        elif len({_is_packed(name) for name in alike}) > 1:
+            found.update(name for name in alike if not _is_packed(name))
+    return found
+
+
+def _is_packed(name: str) -> bool:
+    return Path(name).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -7,7 +7,7 @@ again.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,15 +15,15 @@ from ..errors import InputError
 from ..labels import NORMAL_FOLDERS
 from ..masks import is_mask_folder
 from .aebad import read_aebad
-from .category import UNNAMED, Category, Sample, spelled
-from .folder_names import DEPTH, is_split
+from .category import UNNAMED, Category, Sample, counted, spelled
+from .folder_names import DEPTH, is_hidden_test
 from .good_and_bad import read_good_and_bad
 from .labelled_by_masks import read_labelled_by_masks
 from .mask_finder import MaskFinder
 from .mvtec import read_mvtec
 from .real_iad import read_real_iad
 from .rendered import RENDERED_NAMES, read_rendered
-from .tree import Folder, read_tree
+from .tree import Folder, Photo, read_tree
 from .visa import read_visa
 
 __all__ = ["LAYOUTS", "RENDERED_NAMES", "Category", "Found", "Sample", "find_categories", "read_dataset", "spelled"]
@@ -93,12 +93,14 @@ class _Reading:
 
     def __init__(self, tree: Folder):
         self._tree, self._masks = tree, MaskFinder(tree)
-        self._read: set[str] = set()
+        self._holders = {path: folder for folder in tree.walk() for path in folder.images().values()}
+        self._homes: set[tuple[str, ...]] = {()}  # folders in or below which something was read
+        self._tested: set[str] = set()
+        self._for_training: set[str] = set()
         self.categories: list[Category] = []
         self.errors: list[str] = []
-        folders = list(tree.walk())
         for layout in LAYOUTS:
-            for folder in folders:
+            for folder in tree.walk():
                 try:
                     found = layout(folder, self._masks)
                 except InputError as error:
@@ -109,60 +111,68 @@ class _Reading:
 
     def unread(self) -> list[str]:
         """Sentences on the images that are in no category, those of the fullest folders first."""
-        masks = {
-            os.path.realpath(file)
-            for category in self.categories
-            for sample in category.samples
-            if sample.mask_path
-            for file in self._masks.files(sample.mask_path)
-        }
-        for photo in self._tree.photos():
-            if os.path.realpath(photo.path) in self._read and (mask := self._masks.find(photo)):
-                masks.update(map(os.path.realpath, self._masks.files(mask)))
+        known = self._tested | self._for_training
         left: Counter[tuple[str, str]] = Counter()  # folder and why -> images
         for folder in self._tree.walk():
             for path in folder.images().values():
-                if os.path.realpath(path) not in self._read | masks:
-                    left["/".join(folder.place) or folder.name, _why_not(folder)] += 1
-        named = [f"{_count(count)} in {place!r} {why}." for (place, why), count in left.most_common(MOST_NAMED)]
-        rest = left.most_common()[MOST_NAMED:]
-        if rest:
-            named.append(f"{_count(sum(count for _, count in rest))} in {len(rest)} more folders are not read either.")
+                if os.path.realpath(path) not in known:
+                    left[_named_for(folder, self._homes), _why_not(folder)] += 1
+        order = left.most_common()
+        named = [
+            f"{counted(count, 'image')} in {place!r} {'is' if count == 1 else 'are'} {why}."
+            for (place, why), count in order[:MOST_NAMED]
+        ]
+        if rest := order[MOST_NAMED:]:
+            named.append(f"{counted(sum(count for _, count in rest), 'image')} in {len(rest)} more folders: not read.")
         return named
 
     def _take(self, category: Category) -> None:
-        samples, training = self._new(category.samples), self._new(category.training)
+        samples = self._new(category.samples, self._tested | self._for_training, self._tested)
+        training = self._new(category.training, self._tested, self._for_training)  # which categories may share
         intact = tuple(sample for sample in training if not sample.damaged)
         notes = category.notes
-        if len(intact) < len(training):
-            notes += (f"{len(training) - len(intact)} damaged images for training are not used.",)
+        if unused := len(training) - len(intact):
+            notes += (f"Not used: {counted(unused, 'damaged image')} for training.",)
         if samples:
             self.categories.append(replace(category, samples=samples, training=intact, notes=notes))
 
-    def _new(self, samples: Iterable[Sample]) -> tuple[Sample, ...]:
-        """Those that were not read before, by whatever link."""
-        new = []
+    def _new(self, samples: Iterable[Sample], known: Set[str], read: set[str]) -> tuple[Sample, ...]:
+        """Those that are not known yet, by whatever link; no other layout sees them again, nor their masks."""
+        new = {}
         for sample in samples:
             place = os.path.realpath(sample.path)
-            if place not in self._read:
-                self._read.add(place)
-                new.append(sample)
-        return tuple(new)
+            if place not in known:
+                new.setdefault(place, sample)
+            mask = sample.mask_path or self._mask_of(sample.path)
+            for path in (sample.path, *(self._masks.files(mask) if mask else ())):
+                if holder := self._holders.pop(path, None):
+                    del holder.files[Photo(holder.place, path).name]
+                    self._homes.update(holder.place[:depth] for depth in range(len(holder.place) + 1))
+        read |= new.keys()
+        return tuple(new.values())
+
+    def _mask_of(self, path: Path) -> Path | None:
+        holder = self._holders.get(path)
+        return self._masks.find(Photo(holder.place, path)) if holder else None
+
+
+def _named_for(folder: Folder, homes: Set[tuple[str, ...]]) -> str:
+    """How the folder of images that were not read is named to a person: the highest in which nothing was read."""
+    if folder.name.lower() in DEPTH:
+        return folder.name
+    while folder.parent and folder.parent.place not in homes:
+        folder = folder.parent
+    return "/".join(folder.place) or folder.name
 
 
 def _why_not(folder: Folder) -> str:
-    names = [name.lower() for name in folder.place]
-    if any(map(is_mask_folder, names)):
-        return "are masks that belong to no image"
-    if any(name in DEPTH for name in names):
-        return "hold distances, and are no photos"
-    if any("private" in name and is_split(name) for name in names):
-        return "have no labels, which their data set keeps to itself"
-    return "are in no layout that is known"
-
-
-def _count(images: int) -> str:
-    return f"{images} image{'s' if images > 1 else ''}"
+    if any(map(is_mask_folder, folder.place)):
+        return "of masks that belong to no image"
+    if folder.name.lower() in DEPTH:
+        return "of distances, and no photo"
+    if any(map(is_hidden_test, folder.place)):
+        return "without labels, which their data set keeps to itself"
+    return "in no layout that is known"
 
 
 def _in_words(category: Category, products: Mapping[str, str]) -> Category:

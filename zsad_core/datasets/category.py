@@ -100,5 +100,11 @@ def samples_of(
         for (photo, damaged), mask in zip(labelled, found)
     )
     shared = sum(count > 1 for mask, count in counts.items() if mask)
-    notes = [f"{shared} masks fit several damaged images and are not used: put them in folders of the same names."]
-    return samples, notes if shared else []
+    if not shared:
+        return samples, []
+    return samples, [f"Not used, as they fit several damaged images: {counted(shared, 'mask')}. Put them into folders."]
+
+
+def counted(number: int, thing: str) -> str:
+    """ "1 image", "3 images"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

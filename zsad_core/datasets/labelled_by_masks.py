@@ -6,8 +6,8 @@ KolektorSDD2 (`test/20000.png` and `test/20000_GT.png` for every image) and DAGM
 
 from ..errors import InputError
 from ..masks import read_mask
-from .category import Category, Sample, spelled
-from .folder_names import is_split, is_test
+from .category import Category, Sample, counted, spelled
+from .folder_names import is_split, is_test, is_training
 from .good_and_bad import name_giver
 from .mask_finder import MaskFinder
 from .tree import Folder
@@ -15,8 +15,8 @@ from .tree import Folder
 
 def read_labelled_by_masks(folder: Folder, masks: MaskFinder) -> list[Category]:
     """The category of the images that lie directly in a folder, or in its folder for the test, if they have masks."""
-    splits = [inner for name, inner in sorted(folder.folders.items()) if is_split(name)]
-    tests = [inner for inner in splits if is_test(inner.name)]
+    tests = [inner for name, inner in sorted(folder.folders.items()) if is_test(name)]
+    others = [inner for name, inner in sorted(folder.folders.items()) if is_training(name)]
     if not tests:
         if is_split(folder.name) or not _have_masks(folder, masks):
             return []
@@ -26,7 +26,7 @@ def read_labelled_by_masks(folder: Folder, masks: MaskFinder) -> list[Category]:
         if not any(_have_masks(test, masks) for test in tests):
             return []
         samples, notes = _labelled(tests, folder, masks)
-        training, _ = _labelled([inner for inner in splits if inner not in tests], folder, masks)
+        training, _ = _labelled(others, folder, masks)
     giver = name_giver(folder)
     return [Category(spelled(giver.name), samples, "", giver.name, training, tuple(notes), giver.home.place)]
 
@@ -47,5 +47,5 @@ def _labelled(folders: list[Folder], home: Folder, masks: MaskFinder) -> tuple[t
             continue
         samples.append(Sample(photo.path, damaged, mask if damaged else None, photo.below(home)))
     if without:
-        unknown.insert(0, f"{without} of its {len(samples)} images have no mask, and count as good ones.")
+        unknown.insert(0, f"Taken for good ones, as they have no mask: {without} of {counted(len(samples), 'image')}.")
     return tuple(samples), unknown

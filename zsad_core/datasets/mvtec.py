@@ -7,7 +7,7 @@ may also stand above the categories: `test/<category>/<good or defect>/*`.
 
 from ..labels import is_normal, labels
 from .category import Category, Sample, samples_of, spelled
-from .folder_names import is_split, is_test
+from .folder_names import is_test, is_training
 from .mask_finder import MaskFinder
 from .tree import Folder
 
@@ -15,7 +15,7 @@ from .tree import Folder
 def read_mvtec(folder: Folder, masks: MaskFinder) -> list[Category]:
     """The category of this folder, or those that lie in its folders for test and training."""
     tests = [inner for name, inner in sorted(folder.folders.items()) if is_test(name)]
-    others = [inner for name, inner in sorted(folder.folders.items()) if is_split(name) and not is_test(name)]
+    others = [inner for name, inner in sorted(folder.folders.items()) if is_training(name)]
     categories = []
     for test in tests:
         if any(map(is_normal, test.folders)):

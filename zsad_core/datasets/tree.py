@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..file_names import is_image, is_litter
-from ..masks import is_mask_folder, masked_stem
+from ..masks import is_mask_folder, masks_among
 from .folder_names import DEPTH
 
 MOST_FILES = 1_000_000
@@ -75,8 +75,8 @@ class Folder:
     def own_photos(self) -> list[Photo]:
         """Those that lie directly in it, by name: not the masks that lie beside them."""
         images = self.images()
-        stems = {_stem(name) for name in images}
-        return [Photo(self.place, path) for name, path in images.items() if not _is_mask_of_one(name, stems)]
+        masks = masks_among(images)
+        return [Photo(self.place, path) for name, path in images.items() if name not in masks]
 
     def photos(self) -> list[Photo]:
         """Those in it and below it, by folder and name: none of folders that hold masks or depth."""
@@ -89,11 +89,9 @@ class Folder:
         """Folders, stem and path of every mask in it and below it: in folders of masks, and beside their photos."""
         for folder in self.walk():
             images = folder.images()
-            stems = {_stem(name) for name in images}
             within = any(map(is_mask_folder, folder.place))
-            for name, path in images.items():
-                if within or _is_mask_of_one(name, stems):
-                    yield folder.place, Path(name).stem, path
+            for name in images if within else masks_among(images):
+                yield folder.place, Path(name).stem, images[name]
 
     def file(self, *names: str) -> Path | None:
         """The file that these names lead to, None if there is none."""
@@ -142,20 +140,11 @@ def read_tree(root: Path) -> Folder:
             *places, base = entry.name.replace("\\", "/").split("/")
             if not base or any(map(is_litter, (*places, base))):
                 continue
-            if not entry.is_dir():
+            target = Path(os.path.realpath(entry.path)) if entry.is_symlink() else Path(entry.path)
+            if not target.is_dir():
                 folder.descend(places).files[base] = Path(entry.path)
             elif not entry.is_symlink():
-                waiting.append((folder.descend([*places, base]), real / entry.name))
-            elif (target := Path(entry.path).resolve()) not in (real, *real.parents):
+                waiting.append((folder.descend([*places, base]), target))
+            elif target not in (real, *real.parents):
                 waiting.insert(0, (folder.descend([*places, base]), target))
     return tree
-
-
-def _stem(name: str) -> str:
-    return Path(name).stem.casefold()
-
-
-def _is_mask_of_one(name: str, stems: set[str]) -> bool:
-    """Whether a file is the mask of one of these stems, by its own name."""
-    stem = _stem(name)
-    return masked_stem(stem) != stem and masked_stem(stem) in stems
