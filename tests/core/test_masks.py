@@ -162,7 +162,7 @@ def test_a_mask_that_nothing_can_be_compared_with_is_refused(marked, size, said)
         check(marked, size)
 
 
-@pytest.mark.parametrize("name", ["ground_truth", "Ground Truth", "GroundTruth", "GT", "gt", "mask", "Masks", "label", "LABELS"])  # fmt: skip
+@pytest.mark.parametrize("name", ["ground_truth", "Ground Truth", "GroundTruth", "GT", "gt", "mask", "Masks", "LABELS"])
 def test_folders_of_masks(name):
     assert is_mask_folder(name)
 

@@ -1,8 +1,8 @@
 """Labelled inspection images on disk, read where they lie, in whatever layout their data set has.
 
 A layout is a function in a file of its own here: given a folder, it gives the categories of which this folder is the
-home, or none. To add one, write it and put it into `LAYOUTS`; an image that an earlier layout has read is not read
-again.
+home, or none; one without samples has but notes on what is wrong. To add a layout, write it and put it into `LAYOUTS`;
+what an earlier one has read is no longer there for it.
 """
 
 import os
@@ -107,7 +107,10 @@ class _Reading:
                     self.errors.append(str(error))
                     continue
                 for category in found:
-                    self._take(category)
+                    if category.samples:
+                        self._take(category)
+                    else:
+                        self.errors += category.notes
 
     def unread(self) -> list[str]:
         """Sentences on the images that are in no category, those of the fullest folders first."""

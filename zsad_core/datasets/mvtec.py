@@ -29,17 +29,13 @@ def read_mvtec(folder: Folder, masks: MaskFinder) -> list[Category]:
 
 
 def _category(name: str, home: Folder, test: Folder, others: list[Folder], masks: MaskFinder) -> Category:
-    photos = test.photos()
-    found = labels(photo.folders[len(test.place) :] for photo in photos)
-    samples, notes = samples_of(zip(photos, found), test, masks)
-    return Category(spelled(name), samples, "", name, training_of(others), tuple(notes), home.place)
-
-
-def training_of(folders: list[Folder]) -> tuple[Sample, ...]:
-    """The images of folders for training, such as "train/good/000.png"; those without a label count as intact."""
-    photos = [(photo, folder) for folder in folders for photo in folder.photos()]
-    found = labels(photo.folders[len(folder.place) :] for photo, folder in photos)
-    return tuple(
-        Sample(photo.path, bool(damaged), name=f"{folder.name}/{photo.below(folder)}")
-        for (photo, folder), damaged in zip(photos, found)
+    photos = [(photo, folder) for folder in (test, *others) for photo in folder.photos()]
+    found = labels(photo.folders[len(home.place) :] for photo, _ in photos)  # together: one normal folder is enough
+    tested = [(photo, label) for (photo, folder), label in zip(photos, found) if folder is test]
+    samples, notes = samples_of(tested, test, masks)
+    training = tuple(
+        Sample(photo.path, bool(label), name=f"{folder.name}/{photo.below(folder)}")  # without a label it is intact
+        for (photo, folder), label in zip(photos, found)
+        if folder is not test
     )
+    return Category(spelled(name), samples, "", name, training, tuple(notes), home.place)

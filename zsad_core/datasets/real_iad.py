@@ -13,9 +13,9 @@ _HEAD = 4096
 
 
 def read_real_iad(folder: Folder, masks: MaskFinder) -> list[Category]:
-    """The products whose JSON files lie directly in a folder. Raises InputError."""
+    """The products whose JSON files lie directly in a folder; one that is damaged costs no other."""
     return [
-        _read(folder.files[name], folder)
+        _read_or_note(folder.files[name], folder)
         for name in sorted(folder.files)
         if name.lower().endswith(".json") and _is_one(folder.files[name])
     ]
@@ -29,6 +29,13 @@ def _is_one(path: Path) -> bool:
         return False
 
 
+def _read_or_note(path: Path, folder: Folder) -> Category:
+    try:
+        return _read(path, folder)
+    except InputError as error:
+        return Category("", (), notes=(str(error),))
+
+
 def _read(path: Path, folder: Folder) -> Category:
     with or_else(
         f"{path.name!r} is damaged: it should name images as Real-IAD's does, in the lists train and test. Take it "
@@ -37,7 +44,7 @@ def _read(path: Path, folder: Folder) -> Category:
         content = json_of(path)
         normal, prefix = content["meta"]["normal_class"], content["meta"].get("prefix") or path.stem
         name = named(prefix.replace("\\", "/").strip("/").rpartition("/")[2])
-        first = next(entry["image_path"] for entry in [*content["test"], *content["train"]])
+        first = [*content["test"], *content["train"]][0]["image_path"]
         home, images = _images(folder, name, first, path.name)
         splits = [
             tuple(

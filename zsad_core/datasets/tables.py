@@ -19,7 +19,7 @@ def or_else(wrong: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, csv.Error, RecursionError, OSError):
+    except (LookupError, TypeError, ValueError, AttributeError, csv.Error, RecursionError, OSError):
         raise InputError(wrong) from None
 
 
