@@ -2,7 +2,7 @@
 
 import pytest
 
-from zsad_core.labels import is_normal, labels
+from zsad_core.labels import is_normal, labels, taken_for
 
 
 def labelled(*paths):
@@ -53,3 +53,10 @@ def test_what_is_not_normal(name):
 @pytest.mark.parametrize("name", ["bad", "KO", "NG", "not good", "Defects", "defective_parts", "anomalies", "abnormal"])
 def test_spellings_of_damaged_hold_without_a_normal_folder_beside_them(name):
     assert labelled("a/good/1", f"b/{name}/1")[f"b/{name}/1"] is True
+
+
+def test_what_folders_were_taken_for_is_said_in_few_words():
+    places = [("nut", "good"), ("nut", "good"), ("nut", "bent"), ()]
+    assert taken_for(places, labels(places)) == "'good' for normal, 'bent' for damaged, 'no folder' for neither"
+    many = [(f"monday {number}",) for number in range(9)]
+    assert taken_for(many, labels(many)).endswith("'monday 5' for neither and 3 more")
