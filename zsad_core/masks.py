@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from .errors import InputError
 from .file_names import is_image, is_litter
@@ -78,8 +78,8 @@ def read_mask(path: Path) -> np.ndarray:
 
 def resized(marked: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """The mask (H, W) at another size, (h, w): a pixel is marked if any is that it covers, so that nothing is lost."""
-    for axis, wanted in enumerate(shape):
-        side = marked.shape[axis]
+    for axis in (1, 0):  # rows lie together in memory
+        side, wanted = marked.shape[axis], shape[axis]
         if side != wanted:
             marked = np.logical_or.reduceat(marked, np.arange(wanted) * side // wanted, axis=axis)
     return marked
@@ -124,13 +124,13 @@ def _read(path: Path) -> np.ndarray:
             raise InputError(f"{name} is damaged or cut short: save or download it again.") from None
 
 
-def _lower_bytes(data: bytes, image: Image.Image) -> Image.Image | None:
+def _lower_bytes(data: bytes, image: ImageFile.ImageFile) -> Image.Image | None:
     """Of a picture of 16 bits a colour, of which Pillow keeps the upper bytes, that of the lower ones; else None."""
     tiles = [(*tile[:3], _other_byte(tile[3])) for tile in image.tile]
     if tiles == [tuple(tile) for tile in image.tile]:
         return None
-    deep = Image.open(io.BytesIO(data), formats=(image.format,))
-    deep.tile = tiles
+    deep = Image.open(io.BytesIO(data), formats=FORMATS)
+    deep.tile = tiles  # type: ignore[assignment]  # plain tuples serve every version of Pillow
     return deep
 
 
@@ -151,7 +151,8 @@ def _marked(image: Image.Image, lossy: bool) -> np.ndarray:
     elif image.mode in ("1", "L", "F", "I") or image.mode.startswith("I;16"):
         values = np.nan_to_num(np.asarray(image))
     else:
-        values = np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))[..., :3].max(axis=2)
+        colours = np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+        values = np.maximum(np.maximum(colours[..., 0], colours[..., 1]), colours[..., 2])  # max(axis=2) takes tenfold
     if isinstance(clear, int) and image.mode != "P":
         opaque = np.asarray(image) != clear
     elif image.has_transparency_data:
@@ -169,5 +170,5 @@ def _palette_values(image: Image.Image) -> np.ndarray:
     colours = np.zeros((256, 3), np.uint8)
     palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)[:256]
     colours[: len(palette)] = palette
-    lit = colours.any(axis=1)[numbers]
+    lit = np.any(colours, axis=1)[numbers]
     return numbers if lit.all() else lit

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,7 @@ import pytest
 from benchmark_data import SIDE, draw, draw_mask, mvtec
 from PIL import Image
 
-from zsad_core import datasets
-from zsad_core.datasets import category, find_categories, mask_finder, read_dataset, spelled, tables, tree
+from zsad_core.datasets import find_categories, read_dataset, spelled, tables
 from zsad_core.errors import InputError
 from zsad_core.images import read_image
 
@@ -437,17 +435,6 @@ def test_products_are_given_for_names_that_say_nothing(tmp_path):
     tile, second, nut = find_categories(root, {"01": "tile"}).categories
     assert (tile.product, second.product, nut.product) == ("tile", "object", "nut")
     assert tile.notes == nut.notes == () and "name it with --products 02=tile" in second.notes[0]
-
-
-def test_a_layout_of_ones_own_is_ten_lines(tmp_path, monkeypatch):
-    text = (Path(__file__).parents[2] / "docs/extending.md").read_text(encoding="utf-8")
-    (lines,) = re.findall(r"```python\n(def read_ours.+?)```", text, re.S)
-    names = {name: getattr(module, name) for module in (category, mask_finder, tree) for name in dir(module)}
-    exec(lines, names)  # noqa: S102 (our own document)
-    monkeypatch.setattr(datasets, "LAYOUTS", (names["read_ours"], *datasets.LAYOUTS))
-    root = put(tmp_path / "data set", "nut/sound/1.png", "nut/broken/2.png", "nut/masks/broken/2.png")
-    found = find_categories(root)
-    assert told(root, found) == "nut: sound/1.png, broken/2.png < nut/masks/broken/2.png | " and found.notes == ()
 
 
 def test_the_place_where_other_commands_look_for_samples():

@@ -141,7 +141,7 @@ class _Reading:
 
     def _new(self, samples: Iterable[Sample], known: Set[str], read: set[str]) -> tuple[Sample, ...]:
         """Those that are not known yet, by whatever link; no other layout sees them again, nor their masks."""
-        new = {}
+        new: dict[str, Sample] = {}
         for sample in samples:
             place = os.path.realpath(sample.path)
             if place not in known:
@@ -195,7 +195,8 @@ def _with_data_sets(categories: list[Category], root: str) -> list[Category]:
     """The categories in order, with the names of their data sets: the folder searched, or where each one lies in it."""
     homes = {category.place for category in categories}
     last = Counter(home[-1] if home else root for home in homes)
-    named, seen = [], Counter()
+    named: list[Category] = []
+    seen: Counter[tuple[str, str]] = Counter()
     for category in sorted(categories, key=lambda one: one.place):
         home = category.place
         plain = home[-1] if home else root
