@@ -23,6 +23,8 @@ def read_real_iad(folder: Folder, masks: MaskFinder) -> list[Category]:
 
 def _is_one(path: Path) -> bool:
     try:
+        if not path.is_file():  # a pipe might never end
+            return False
         with open(path, "rb") as file:
             return _MARK in file.read(_HEAD)
     except OSError:

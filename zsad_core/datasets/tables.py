@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import InputError
 
-MOST_BYTES = 64 * 2**20
+MOST_BYTES = 16 * 2**20
+MOST_ROWS = 200_000
 LONGEST_NAME = 80  # characters of a category's name
 
 
@@ -23,12 +24,14 @@ def or_else(wrong: str) -> Iterator[None]:
         raise InputError(wrong) from None
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
+def rows_of(path: Path) -> Iterator[dict[str, str]]:
     """The rows of a CSV file with a line of columns; errors as `or_else` takes them, InputError if it is too large."""
     _check_size(path)
     with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        return [dict.fromkeys(reader.fieldnames or ()) | row for row in reader]
+        for number, row in enumerate(csv.DictReader(file)):
+            if number == MOST_ROWS:
+                raise InputError(f"{path.name!r} has over {MOST_ROWS:,} rows: give a smaller part of the data.")
+            yield row
 
 
 def json_of(path: Path):
@@ -57,5 +60,7 @@ def within(root: Path, name: str) -> Path:
 
 
 def _check_size(path: Path) -> None:
+    if not path.is_file():  # a pipe might never end
+        raise OSError("not a file")
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"{path.name!r} is over the limit of {MOST_BYTES >> 20} MB: give a smaller part of the data.")
