@@ -256,11 +256,13 @@ class BatchView:
         threshold, origin = NEUTRAL, count_of(asked.good_parts) if asked.good_parts else "neutral"
         notes: list[str] = []
         if normal_images:
-            calibrating = BatchScoring(asked, ImageFiles(normal_images, read_photo))
+            calibrating = BatchScoring(asked, ImageFiles(normal_images, read_photo, intact_only=True))
             for progress in self.runs.follow(request.session_hash, calibrating, notes):
                 yield _says("calibrating", progress), None, None
             threshold = calibrated_threshold([row.score for row in calibrating.rows])
             origin = f"{QUANTILE:.0%} of {len(calibrating.rows)} normal images"
+            if calibrating.skipped:
+                origin += f", {len(calibrating.skipped)} left out"
         with new_file("overlays.zip") as path:
             scoring = BatchScoring(asked, files, path)
             for progress in self.runs.follow(request.session_hash, scoring, notes):

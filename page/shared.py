@@ -98,13 +98,13 @@ class SharedState:
         return Part(reduced(pixels, self.backbone.image_size), name)
 
     def parts_in(self, paths: Sequence[str] | None) -> tuple[Part, ...]:
-        """The photos in files and zips. Raises InputError: too many, or one that cannot be read; none is left out."""
+        """The photos in files and zips, none labelled damaged. Raises InputError: too many, or one cannot be read."""
         if not paths:
             return ()
-        files = ImageFiles(paths, read_photo)
+        files = ImageFiles(paths, read_photo, intact_only=True)
         if len(files) > MOST:
             raise InputError(f"{len(files)} good parts were given: give 1 to {MOST} photos.")
-        for left_out in files.skipped:
+        for left_out in (one for one in files.skipped if not one.by_place):
             raise InputError(f"The good part {left_out.name!r} cannot be used: {left_out.reason}")
         parts = []
         for entry, photo in files:

@@ -6,10 +6,11 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
 from page.inspection import InspectView
 from page.shared import SharedState
-from zsad_core import baselines, corruptions
+from zsad_core import baselines, corruptions, datasets
 from zsad_core.baselines import ImageBatch
 from zsad_core.images import read_image
 from zsad_core.sweep import Sweep
@@ -39,6 +40,18 @@ def test_a_baseline_is_one_file(tiny_backbone):
     batch = ImageBatch(tiny_backbone, [plain, spotted])
     even, uneven = module["Spread"](tiny_backbone).fit("anything").inspect(batch)
     assert uneven.score > even.score and uneven.map.shape == (96, 96)
+
+
+def test_a_layout_is_one_function(tmp_path, monkeypatch):
+    module = {"__package__": "zsad_core.datasets", "__name__": "zsad_core.datasets.ours"}
+    exec(CODE["layout"], module)
+    monkeypatch.setattr(datasets, "LAYOUTS", (module["read_ours"], *datasets.LAYOUTS))
+    for name in ("sound/1.png", "broken/2.png", "masks/broken/2.png"):
+        (tmp_path / "nut" / name).parent.mkdir(parents=True)
+        Image.new("L", (4, 4), 1).save(tmp_path / "nut" / name)
+    (nut,) = datasets.read_dataset(tmp_path)
+    assert [(sample.name, sample.damaged) for sample in nut.samples] == [("sound/1.png", False), ("broken/2.png", True)]
+    assert nut.product == "nut" and nut.samples[1].mask((4, 4)).all()
 
 
 @pytest.mark.slow

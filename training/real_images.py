@@ -1,4 +1,4 @@
-"""Image and pixel AUROC on real images in MVTec's layout, clean and corrupted: measuring only."""
+"""Image and pixel AUROC on labelled real images, clean and corrupted: measuring only."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 
 from zsad_core.corruptions import POSTER_CORRUPTIONS, corrupt
-from zsad_core.datasets import read_mvtec
+from zsad_core.datasets import read_dataset
 from zsad_core.detector import Detector
 from zsad_core.images import read_image
 
@@ -34,7 +34,7 @@ def real_images(backbone, root, report=print):
         dict of (product, corruption) -> dict of method -> (image AUROC, pixel AUROC or nan).
     """
     table = {}
-    for category in read_mvtec(root):
+    for category in read_dataset(root):
         if category.product not in AVERAGED + REPORTED_ONLY:
             continue
         labels = np.array([sample.damaged for sample in category.samples])

@@ -19,8 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
+from .file_names import IMAGE_SUFFIXES, is_image, is_litter
 from .images import pixel_count, read_image
-from .labels import labels
+from .labels import labels, taken_for
+from .masks import is_mask_folder, masks_among
+from .zip_names import names_of
 
 MAX_IMAGES = 1000
 MAX_ENTRIES = 10_000  # of all zips together, folders and what is no image among them
@@ -33,8 +36,7 @@ MAX_RATIO = 200  # times that an entry may grow when it is unpacked, if to more 
 PIECE = 2**20  # bytes unpacked at a time
 LONGEST_NAME = 120  # characters of a name as it is shown
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-MASK_FOLDER = "ground_truth"  # of MVTec AD's layout
+SUFFIXES = IMAGE_SUFFIXES
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others may ask for gigabytes before the first byte
 
 
@@ -58,10 +60,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is not scored, and a sentence that says why."""
+    """A file that is not scored, and a sentence that says why.
+
+    Attributes:
+        by_place: whether nothing is wrong with it but that it lies among masks, or among damaged images.
+    """
 
     name: str
     reason: str
+    by_place: bool = False
 
 
 class ImageFiles:
@@ -75,6 +82,7 @@ class ImageFiles:
         paths: of images, or of zips by the suffix .zip.
         read: makes the pixels of a path, or of the bytes of an entry, or raises InputError.
         most_seconds: from the first image to the last, with what is done in between; what is left then is not read.
+        intact_only: whether those that their folders label damaged are skipped.
 
     Attributes:
         entries: list of `Entry`, in the order of the files.
@@ -89,6 +97,7 @@ class ImageFiles:
         paths: Iterable[str | Path],
         read: Callable[[str | Path | bytes], np.ndarray] = read_image,
         most_seconds: float = MAX_SECONDS,
+        intact_only: bool = False,
     ):
         self._read, self._most_seconds = read, most_seconds
         self._sources: list[tuple[Path, zipfile.ZipInfo | None]] = []
@@ -96,14 +105,19 @@ class ImageFiles:
         self.skipped: list[Skipped] = []
         places: list[list[str]] = []  # the folders of each entry
         seen = 0
-        for path in map(Path, paths):
+        for number, path in enumerate(map(Path, paths)):
             infos = self._zip_infos(path) if path.suffix.lower() == ".zip" else [None]
             seen += len(infos)
             if seen > MAX_ENTRIES:
                 raise InputError(f"There are over {MAX_ENTRIES:,} files in this batch: score it in several parts.")
-            for info in infos:
-                self._list(path, info, places)
-        self.entries = [replace(entry, damaged=label) for entry, label in zip(self.entries, labels(places))]
+            names = [path.name] if infos == [None] else names_of(infos)
+            masks = _masks_in(names) if infos != [None] else set()
+            for name, info in zip(names, infos):
+                self._list(path, name, info, masks, places, number)
+        found = labels(places)
+        if intact_only:
+            found = self._without_damaged(places, found)
+        self.entries = [replace(entry, damaged=label) for entry, label in zip(self.entries, found)]
         if len(self) > MAX_IMAGES:
             raise InputError(f"There are {len(self):,} images in this batch, and the limit is {MAX_IMAGES:,}: score it "
                              "in several parts.")  # fmt: skip
@@ -144,34 +158,55 @@ class ImageFiles:
             self.skipped.append(Skipped(_shown(path.name), str(error)))
             return []
 
-    def _list(self, path: Path, info: zipfile.ZipInfo | None, places: list[list[str]]) -> None:
-        name = path.name if info is None else info.filename.replace("\\", "/")  # as some tools of Windows write it
+    def _list(
+        self,
+        path: Path,
+        name: str,
+        info: zipfile.ZipInfo | None,
+        masks: set[str],
+        places: list[list[str]],
+        number: int,
+    ) -> None:
         *folders, base = name.split("/")
-        if _is_litter(folders, base) or (info is not None and name.endswith("/")):
+        if any(map(is_litter, (*folders, base))) or (info is not None and name.endswith("/")):
             return
-        reason = _reason_to_skip(name, folders, base, info)
-        if reason is not None:
+        if reason := _reason_to_skip(name, folders, base, info):
             self.skipped.append(Skipped(_shown(name), reason))
-            return
-        self._sources.append((path, info))
-        self.entries.append(Entry(_shown(name)))
-        places.append(folders)
+        elif name in masks:
+            self.skipped.append(Skipped(_shown(name), "A mask, by its name or its folder, is no photo.", by_place=True))
+        else:
+            self._sources.append((path, info))
+            self.entries.append(Entry(_shown(name)))
+            places.append([f"{number}:", *folders])  # a folder of one zip is not beside one of another
+
+    def _without_damaged(self, places: list[list[str]], found: list[bool | None]) -> list[bool | None]:
+        """Skips the entries that are labelled damaged, and gives the labels of the others. Raises InputError."""
+        kept = [not damaged for damaged in found]
+        if self.entries and not any(kept):
+            raise InputError(
+                "None of these images is normal by its folder: give others, or another folder. Taken were "
+                f"{taken_for(places, found)}."
+            )
+        self.skipped += [
+            Skipped(entry.name, "Its folder labels it damaged, and only intact ones are taken here.", by_place=True)
+            for entry, keep in zip(self.entries, kept)
+            if not keep
+        ]
+        self._sources = [source for source, keep in zip(self._sources, kept) if keep]
+        self.entries = [entry for entry, keep in zip(self.entries, kept) if keep]
+        return [damaged for damaged in found if not damaged]
 
 
 def _rest(limit: str) -> InputError:
     return InputError(f"The batch's limit of {limit} was reached: score the rest in another batch.")
 
 
-def _is_litter(folders: list[str], base: str) -> bool:
-    return "__MACOSX" in folders or base.startswith(("._", ".DS_Store")) or base.lower() in ("thumbs.db", "desktop.ini")
-
-
 def _reason_to_skip(name: str, folders: list[str], base: str, info: zipfile.ZipInfo | None) -> str | None:
     suffix = Path(base).suffix.lower()
     if suffix == ".zip":
         return "A zip within a zip is not opened: give it by itself."
-    if suffix not in SUFFIXES:
-        return "Not an image by its name; PNG, JPEG, WebP, BMP, TIFF and GIF files are read."
+    if suffix not in IMAGE_SUFFIXES:
+        return "Not an image by its name; PNG, JPEG, WebP, BMP, TIFF, GIF and their like are read."
     if info is None:
         return None
     if name.startswith("/") or ".." in folders or re.match("[A-Za-z]:", name):
@@ -182,9 +217,21 @@ def _reason_to_skip(name: str, folders: list[str], base: str, info: zipfile.ZipI
         return "It is encrypted: make the zip without a password."
     if info.compress_type not in METHODS:
         return "It is packed in a rare way: make the zip with the method deflate, the usual one."
-    if MASK_FOLDER in folders:
-        return f"A mask, as it lies in {MASK_FOLDER}, is no photo."
     return None
+
+
+def _masks_in(names: list[str]) -> set[str]:
+    """The paths in a zip that are of masks: in folders of masks, or beside their photo."""
+    folders: dict[str, list[str]] = {}
+    for name in names:
+        folder, _, base = name.rpartition("/")
+        if is_image(base):
+            folders.setdefault(folder, []).append(base)
+    return {
+        f"{folder}/{base}" if folder else base
+        for folder, images in folders.items()
+        for base in (images if any(map(is_mask_folder, folder.split("/"))) else masks_among(images))
+    }
 
 
 def _shown(name: str) -> str:

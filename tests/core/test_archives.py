@@ -75,6 +75,22 @@ def test_a_zip_of_one_plain_folder_labels_nothing(make):
     assert [entry.damaged for entry in files.entries] == [None, None]
 
 
+def test_a_folder_of_one_zip_is_not_beside_one_of_another(make):
+    files = ImageFiles([make(("good/1.png", png()), name="a.zip"), make(("monday/2.png", png()), name="b.zip")])
+    assert [entry.damaged for entry in files.entries] == [False, None]
+
+
+def test_of_intact_ones_those_that_are_labelled_damaged_are_left_out(make):
+    path = make(*((f"nut/{folder}/1.png", png()) for folder in ("good", "bent", "NG", "mask")), ("2.png", png()))
+    files = ImageFiles([path], intact_only=True)
+    assert [(entry.name, entry.damaged) for entry in files.entries] == [("nut/good/1.png", False), ("2.png", None)]
+    assert [(one.name, one.by_place) for one in files.skipped] == [
+        ("nut/mask/1.png", True), ("nut/bent/1.png", True), ("nut/NG/1.png", True),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="None .* normal by its folder: .* 'bent' for damaged."):
+        ImageFiles([make(("good/bent/bad/bent/1.png", png()), ("good/ng/bent/2.png", png()))], intact_only=True)
+
+
 def test_folders_of_the_server_are_no_labels(tmp_path):
     (tmp_path / "good").mkdir()
     (tmp_path / "good/1.png").write_bytes(png())
@@ -95,7 +111,10 @@ def test_folders_of_the_server_are_no_labels(tmp_path):
         ("notes.txt", "Not an image"),
         ("photo", "Not an image"),
         ("page.svg", "Not an image"),
-        ("ground_truth/bent/000_mask.png", "mask"),
+        ("ground_truth/bent/000.png", "mask"),
+        ("nut/Mask/000.png", "mask"),
+        ("GT/000.png", "mask"),
+        ("fine_label.bmp", "mask"),
     ],
 )
 def test_what_is_no_photo_or_plays_tricks_is_named_and_left_out(make, name, reason):
@@ -114,7 +133,8 @@ def test_a_symlink_is_not_followed(make, tmp_path):
 
 
 def test_litter_of_file_managers_is_not_mentioned(make):
-    litter = ("__MACOSX/a/._1.png", "a/._1.png", ".DS_Store", "a/Thumbs.db", "desktop.ini", "a/")
+    litter = ("__MACOSX/a/._1.png", "a/._1.png", ".DS_Store", "a/Thumbs.db", "desktop.ini", "a/", ".git/1.png",
+              "a/@eaDir/1.png/X.jpg")  # fmt: skip
     files = ImageFiles([make(*((name, b"" if name.endswith("/") else b"x") for name in litter), ("a/1.png", png()))])
     assert names(files) == ["a/1.png"] and files.skipped == []
 
@@ -214,6 +234,37 @@ def test_unicode_duplicate_and_odd_names(make):
     files = ImageFiles([path])
     assert names(files) == ["größe/螺母 🔩.png", "a.png", "a.png", "rtl\N{REPLACEMENT CHARACTER}gnp.png"]
     assert [found[0, 0, 0] for _, found in files] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("code_page", "paths"),
+    [
+        ("gbk", ["螺母/良品/图像1", "螺母/不良/划痕"]),
+        ("gbk", ["測試/1"]),
+        ("cp932", ["ナット/良品/ソフト表", "ナット/不良/1"]),  # the second byte of two letters is a back-slash
+        ("cp932", ["不良/ﾈｼﾞ"]),
+        ("cp437", ["prüfung/größe é"]),
+        ("cp437", ["ä"]),
+        ("utf-8", ["größe/螺母"]),
+    ],
+)
+def test_names_are_read_in_the_code_page_of_their_maker(make, code_page, paths):
+    raw = [path.encode(code_page) for path in paths]
+    stand_ins = [chr(ord("a") + number) * len(name) + ".png" for number, name in enumerate(raw)]
+    path = make(*((stand_in, png()) for stand_in in stand_ins))
+    data = path.read_bytes()
+    for stand_in, name in zip(stand_ins, raw):
+        data = data.replace(stand_in.encode(), name + b".png")
+    path.write_bytes(data)
+    files = ImageFiles([path])
+    assert names(files) == [f"{path}.png" for path in paths] and errors(files) == {}
+
+
+def test_a_name_ends_at_its_first_zero_byte(make):
+    path = make(("one.png?.exe", png(1)))
+    path.write_bytes(path.read_bytes().replace(b"one.png?", b"one.png\0"))
+    files = ImageFiles([path])
+    assert names(files) == ["one.png"] and [found[0, 0, 0] for _, found in files] == [1]
 
 
 def test_very_long_names_are_cut_at_the_front(make):

@@ -191,12 +191,72 @@ def test_an_image_that_visa_names_and_nobody_has_is_named(data, out):
 
 def test_a_category_of_a_few_images_is_left_out(tmp_path, out, capsys):
     few = mvtec(tmp_path / "few", products=("pill",), good=(90, 100))
+    said = (
+        "few/pill: 2 good and 4 damaged images, too few for an AUROC; of its folders were taken 'good' for normal, "
+        "'hole' for damaged."
+    )
     assert run(few, out, "seer") == 1
-    assert "No category has 4 good and 4 damaged images" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "No category has 4 good and 4 damaged images" in told and said in told
     enough = mvtec(tmp_path / "enough", products=("bottle",))
     assert main(["--data", str(few), str(enough), "--methods", "seer", "--corruptions", "none", "--out", str(out)]) == 0
-    assert "few/pill: 2 good and 4 damaged images" in (out / "results.md").read_text(encoding="utf-8")
+    assert f"- {said}" in (out / "results.md").read_text(encoding="utf-8") and said in capsys.readouterr().err
     assert {row["dataset"] for row in rows(out)} == {"enough"}
+
+
+def test_masks_that_are_missing_or_odd_are_counted_and_named(tmp_path, out, capsys):
+    data = mvtec(tmp_path / "MVTec", products=("bottle",), damaged=range(90, 150, 10))
+    masks = data / "bottle/ground_truth/hole"
+    (masks / "000_mask.png").unlink()
+    (masks / "001_mask.png").rename(masks / "001.PNG")
+    for number, mask in {2: np.zeros((40, 40)), 3: np.ones((40, 40)), 4: np.ones((40, 20))}.items():
+        Image.fromarray(mask.astype(np.uint16)).save(masks / f"00{number}_mask.png")
+    (data / "photos").mkdir()
+    (masks / "005_mask.png").rename(data / "photos/1.png")
+    assert run(data, out, "seer", "--corruptions", "none") == 0
+    report, told = (out / "results.md").read_text(encoding="utf-8"), capsys.readouterr().err
+    for sentence in (
+        "MVTec/bottle: 2 of 6 damaged images have no mask, and are left out of the pixel figures.",
+        "1 image in 'photos' is in no layout that is known.",
+    ):
+        assert f"- {sentence}" in report and sentence in told
+    for sentence in (
+        "hole/002.png (mask): Its mask marks nothing",
+        "hole/003.png (mask): Its mask marks the whole image.",
+        "hole/004.png (mask): Its mask is 20 x 40 pixels and the image 40 x 40, another shape",
+    ):
+        assert f"- MVTec/bottle, {sentence}" in report
+    (row,) = rows(out)
+    assert 0 < float(row["pixel_auroc"]) < 1  # over the two that are left
+
+
+def test_what_is_wrong_with_many_images_is_said_once(tmp_path, out):
+    data = mvtec(tmp_path / "MVTec", products=("bottle",), damaged=range(90, 160, 10))
+    for path in (data / "bottle/ground_truth/hole").iterdir():
+        Image.new("L", (40, 40)).save(path)
+    assert run(data, out, "seer", "--corruptions", "none,noise") == 0
+    (line,) = [
+        line for line in (out / "results.md").read_text(encoding="utf-8").splitlines() if "marks nothing" in line
+    ]
+    assert line.count("(mask)") == 5 and " and 2 more: Its mask marks nothing" in line
+
+
+def test_products_are_named_for_categories_that_are_numbers(tmp_path, out, monkeypatch, capsys):
+    asked = []
+
+    class Asked(STAND_INS["seer"]):
+        def fit(self, product, seed=0):
+            asked.append(product)
+            return super().fit(product, seed)
+
+    monkeypatch.setitem(work.ALL_METHODS, "seer", Asked)
+    data = mvtec(tmp_path / "BTAD", products=("01", "02", "03"))
+    (tmp_path / "names.txt").write_text("# BTAD\n02 = ceramic tile\n", encoding="utf-8")
+    assert run(data, out, "seer", "--corruptions", "none", "--products", str(tmp_path / "names.txt")) == 0
+    assert asked == ["object", "ceramic tile", "object"]
+    assert "'01' names no product, so it is called 'object': name it with --products 01=" in capsys.readouterr().err
+    assert run(data, out / "all", "seer", "--corruptions", "none", "--products", "01=rim, 02=tile,03=lens") == 0
+    assert asked[3:] == ["rim", "tile", "lens"] and "names no product" not in capsys.readouterr().err
 
 
 def test_every_severity_is_drawn_and_the_table_keeps_its_own(data, out):
@@ -450,6 +510,9 @@ def test_noise_hangs_on_the_image_and_not_on_its_neighbours(tmp_path, monkeypatc
         (("--corruptions", "none,fog"), "There is no corruption 'fog': choose from none, brightness"),
         (("--categories", "screw"), "There is no category 'screw': choose from bottle, metal_nut"),
         (("--data", "nowhere"), "There is no folder 'nowhere'"),
+        (("--products", "05=tile"), "There is no category '05': choose from bottle, metal_nut"),
+        (("--products", "bottle="), "'bottle' is given no product: write a pair"),
+        (("--products", "nowhere.txt"), "'nowhere.txt' is no file of products that can be read"),
     ],
 )
 def test_what_is_not_there_gets_a_sentence(arguments, reason, data, out, capsys):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zsad_core.labels import is_normal, labels
+from zsad_core.labels import is_normal, labels, taken_for
 
 
 def labelled(*paths):
@@ -39,17 +39,29 @@ def test_a_folder_of_another_product_is_not_beside_it():
 
 
 @pytest.mark.parametrize("name", ["good", "GOOD", "Good_Parts", "good-parts", " ok ", "OK images", "Non-Defective",
-                                  "defect free", "normal samples", "undamaged", "Intact"])  # fmt: skip
+                                  "defect free", "normal samples", "undamaged", "Intact", "good_01", "OK (2)", "i.O.",
+                                  "no_defects", "not damaged", "良品", "正常"])  # fmt: skip
 def test_spellings_of_normal(name):
     assert is_normal(name) and labelled(f"{name}/1", "other/1") == {f"{name}/1": False, "other/1": True}
 
 
 @pytest.mark.parametrize("name", ["bad", "KO", "NG", "not good", "not-ok", "Defects", "defective_parts", "anomaly",
-                                  "damaged", "rejected", "goodyear", "okra", "abnormal"])  # fmt: skip
+                                  "damaged", "rejected", "goodyear", "okra", "abnormal", "NG2", "n.i.O.", "不良品",
+                                  "不合格", "2024", "not normal"])  # fmt: skip
 def test_what_is_not_normal(name):
     assert not is_normal(name)
 
 
-@pytest.mark.parametrize("name", ["bad", "KO", "NG", "not good", "Defects", "defective_parts", "anomalies", "abnormal"])
+@pytest.mark.parametrize(
+    "name",
+    ["bad", "KO", "NG", "not good", "Defects", "defective_parts", "anomalies", "abnormal", "bad_2", "NIO", "不良"],
+)
 def test_spellings_of_damaged_hold_without_a_normal_folder_beside_them(name):
     assert labelled("a/good/1", f"b/{name}/1")[f"b/{name}/1"] is True
+
+
+def test_what_folders_were_taken_for_is_said_in_few_words():
+    places = [("nut", "good"), ("nut", "good"), ("nut", "bent"), ()]
+    assert taken_for(places, labels(places)) == "'good' for normal, 'bent' for damaged, 'no folder' for neither"
+    many = [(f"monday {number}",) for number in range(9)]
+    assert taken_for(many, labels(many)).endswith("'monday 5' for neither and 3 more")

@@ -1,12 +1,10 @@
 """`python -m zsad_core.benchmark`: the poster's table for a backbone and folders of data of one's own choice."""
 
 import argparse
-import hashlib
 import platform
 import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,9 +43,16 @@ def _parse(arguments):
     )
     data = parser.add_argument_group("data")
     data.add_argument(
-        "--data", nargs="+", required=True, metavar="DIR", help="folders in MVTec's, VisA's or AeBAD's layout"
+        "--data",
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="folders of labelled images, in any known layout",
     )
     data.add_argument("--categories", type=_names, metavar="A,B", help="names of their folders (default: all)")
+    data.add_argument(
+        "--products", metavar="01=A,02=B|FILE", help="products of categories whose names do not tell them"
+    )
     data.add_argument(
         "--corruptions",
         type=_names,
@@ -59,22 +64,7 @@ def _parse(arguments):
     data.add_argument(
         "--severities", type=_severities, default=(), metavar="N-M", help="more of them, for both charts: 0-5"
     )
-    method = parser.add_argument_group("methods")
-    method.add_argument("--methods", type=_names, default=_names(METHODS), metavar="A,B", help=f"default: {METHODS}")
-    method.add_argument("--ablation", action="store_true", help="our method with each of its parts taken out, instead")
-    method.add_argument(
-        "--backbone", default="embedded", metavar="NAME", help="auto, embedded (default), or another name"
-    )
-    method.add_argument("--weights", metavar="FILE", help="a local checkpoint for the backbone")
-    method.add_argument("--preset", choices=PRESETS, default="quick", help="size of our training (default: quick)")
-    method.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each method (default: 3)")
-    method.add_argument(
-        "--shots", type=_shots, default=(), metavar="N,M", help="good parts that ours and memory are also given: 1,2,4"
-    )
-    method.add_argument("--draws", type=int, default=3, metavar="N", help="of good parts (default: 3)")
-    method.add_argument("--auxiliary", type=Path, metavar="DIR", help="labelled images of other products, to learn on")
-    method.add_argument("--anomalyclip", type=Path, metavar="FILE", help="a published AnomalyCLIP checkpoint")
-    method.add_argument("--maeday", type=Path, metavar="DIR", help="a masked auto-encoder with its decoder")
+    _add_methods(parser.add_argument_group("methods"))
     run = parser.add_argument_group("run")
     run.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
     run.add_argument(
@@ -94,6 +84,25 @@ def _parse(arguments):
     return options
 
 
+def _add_methods(method):
+    """The options that say what is measured."""
+    method.add_argument("--methods", type=_names, default=_names(METHODS), metavar="A,B", help=f"default: {METHODS}")
+    method.add_argument("--ablation", action="store_true", help="our method with each of its parts taken out, instead")
+    method.add_argument(
+        "--backbone", default="embedded", metavar="NAME", help="auto, embedded (default), or another name"
+    )
+    method.add_argument("--weights", metavar="FILE", help="a local checkpoint for the backbone")
+    method.add_argument("--preset", choices=PRESETS, default="quick", help="size of our training (default: quick)")
+    method.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each method (default: 3)")
+    method.add_argument(
+        "--shots", type=_shots, default=(), metavar="N,M", help="good parts that ours and memory are also given: 1,2,4"
+    )
+    method.add_argument("--draws", type=int, default=3, metavar="N", help="of good parts (default: 3)")
+    method.add_argument("--auxiliary", type=Path, metavar="DIR", help="labelled images of other products, to learn on")
+    method.add_argument("--anomalyclip", type=Path, metavar="FILE", help="a published AnomalyCLIP checkpoint")
+    method.add_argument("--maeday", type=Path, metavar="DIR", help="a masked auto-encoder with its decoder")
+
+
 def measure(options: argparse.Namespace) -> str:
     """Does what is not done yet, writes the reports, and returns what the command prints.
 
@@ -101,16 +110,19 @@ def measure(options: argparse.Namespace) -> str:
         InputError: something given cannot be used, no image can be read, or a package is missing.
     """
     try:
-        from zsad_core.benchmark import engine, report, work  # here, so that --help need not wait for torch
+        from zsad_core.benchmark import data, engine, report, work  # here, so that --help need not wait for torch
     except ModuleNotFoundError as error:
         raise InputError(f"The benchmark needs the package {error.name}: pip install scikit-learn scipy.") from None
     from zsad_core.benchmark.results import ResultFolder
 
-    categories, left_out = _categories(options.data, options.categories)
+    products = data.products_of(options.products) if options.products else {}
+    categories, left_out = data.chosen_categories(options.data, options.categories, products)
     units = work.work_list(categories, *_corruptions(options))
     plan, missing, settings = _plan(options)
-    settings |= {"data": _contents(categories), "left out": left_out, "not run": missing}
+    settings |= {"data": data.contents(categories), "left out": left_out, "not run": missing}
     folder = ResultFolder(options.out, settings)
+    for sentence in left_out:
+        print(sentence, file=sys.stderr)
     before = [(unit, folder.finished(unit)) for unit in units]
     todo = [unit for unit, result in before if result is None or result.images == 0]
     if options.engine == "dask":
@@ -126,82 +138,33 @@ def measure(options: argparse.Namespace) -> str:
 
 def _corruptions(options):
     """The corruptions, and the severities from 1 to 5 of each but "none"."""
+    from zsad_core.benchmark.data import check_names
     from zsad_core.corruptions import CORRUPTIONS
 
     known = ("none", *CORRUPTIONS)
-    _check("corruption", options.corruptions, known)
+    check_names("corruption", options.corruptions, known)
     return options.corruptions, sorted({options.severity, *options.severities} - {0})
-
-
-def _categories(folders, wanted):
-    """The categories to be measured, and those with too few images: label -> how many they have."""
-    from zsad_core.benchmark.work import AT_LEAST
-    from zsad_core.datasets import read_dataset
-
-    found = [category for folder in folders for category in read_dataset(folder)]
-    if wanted:
-        _check("category", wanted, [category.name for category in found])
-        found = [category for category in found if category.name in wanted]
-    twice = [label for label, count in Counter(map(str, found)).items() if count > 1]
-    if twice:
-        raise InputError(f"{twice[0]!r} is in the data twice: give every folder once, and rename one of two namesakes.")
-    kept, left_out = [], {}
-    for category in found:
-        damaged = sum(sample.damaged for sample in category.samples)
-        good = len(category.samples) - damaged
-        if min(damaged, good) >= AT_LEAST:
-            kept.append(category)
-        else:
-            left_out[str(category)] = f"{good} good and {damaged} damaged images"
-    if not kept:
-        raise InputError(f"No category has {AT_LEAST} good and {AT_LEAST} damaged images, the least for an AUROC.")
-    return kept, left_out
-
-
-def _contents(categories):
-    """What the results hang on in the data: category -> number of its images, and a digest of their names."""
-
-    def digest(names):
-        return hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:16]  # not all are UTF-8
-
-    return {
-        str(category): {
-            "images": len(category.samples),
-            "damaged": sum(sample.damaged for sample in category.samples),
-            "names": digest(sample.name for sample in category.samples),
-            "training": digest(sample.name for sample in category.training),
-        }
-        for category in categories
-    }
 
 
 def _plan(options):
     """The `Plan`; which methods cannot run, and why; and the settings that decide the numbers."""
-    import numpy as np
-    import open_clip
-    import sklearn
     import torch
 
-    from zsad_core import Recipe, __version__
+    from zsad_core import Recipe
     from zsad_core.baselines import Resources
+    from zsad_core.benchmark.data import check_names
     from zsad_core.benchmark.work import ABLATIONS, ALL_METHODS, Plan, backbone_of
     from zsad_core.cores import set_threads_for
 
     methods = ("ours", *ABLATIONS) if options.ablation else options.methods
-    _check("method", methods, ALL_METHODS)
+    check_names("method", methods, ALL_METHODS)
     recipe = getattr(Recipe, options.preset.replace("-", "_"))()
     resources = Resources(options.auxiliary, options.anomalyclip, options.maeday, recipe)
     backbone = backbone_of(options.backbone, options.weights)
     if backbone.note:
         print(backbone.note, file=sys.stderr)
     set_threads_for(backbone)
-    missing = {}
-    for name in methods:
-        method = ALL_METHODS[name](backbone, resources)
-        if method.needs_good_parts and not options.shots:
-            missing[name] = f"{method.title} needs good parts: give their number, such as --shots 4."
-        elif not method.needs_good_parts and (reason := method.missing()):
-            missing[name] = reason
+    missing = _missing({name: ALL_METHODS[name](backbone, resources) for name in methods}, options.shots)
     runnable = tuple(name for name in methods if name not in missing)
     if not runnable:
         raise InputError("No method can run. " + " ".join(missing.values()))
@@ -217,7 +180,30 @@ def _plan(options):
         options.shots,
         options.draws,
     )
-    settings = {
+    return plan, missing, _settings(options, methods, backbone, recipe)
+
+
+def _missing(methods, shots):
+    """Name -> why the method cannot run, of those that cannot."""
+    missing = {}
+    for name, method in methods.items():
+        if method.needs_good_parts and not shots:
+            missing[name] = f"{method.title} needs good parts: give their number, such as --shots 4."
+        elif not method.needs_good_parts and (reason := method.missing()):
+            missing[name] = reason
+    return missing
+
+
+def _settings(options, methods, backbone, recipe):
+    """What decides the numbers beside the data."""
+    import numpy as np
+    import open_clip
+    import sklearn
+    import torch
+
+    from zsad_core import __version__
+
+    return {
         "versions": {
             "zsad_core": __version__,
             "Python": platform.python_version(),
@@ -236,15 +222,6 @@ def _plan(options):
         "recipe": recipe.to_dict(),
         **{name: str(getattr(options, name) or "") for name in ("auxiliary", "anomalyclip", "maeday")},
     }
-    return plan, missing, settings
-
-
-def _check(what, names, known):
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"There is no {what} {name!r:.40}: choose from {', '.join(sorted(set(known), key=list(known).index))}."
-            )
 
 
 def _names(text):

@@ -15,6 +15,7 @@ from .results import ResultFolder, write_whole
 from .work import ALL_METHODS, Result, Unit, entrants, method_of, title_of
 
 SHARING = ("ours", "clip", "clip-ac", "rwda", "winclip")  # ask one encoding; WinCLIP's windows are timed apart
+MOST_NAMED = 5  # images of a category with one thing wrong
 ENSEMBLE = "winclip"  # its image score is that of the plain prompt ensemble, without windows
 
 
@@ -287,11 +288,16 @@ def _good_parts(results):
 
 def _left_out(settings, results):
     """Whatever was asked for and is not in the figures, with its reason."""
-    lines = [f"- {label}: {count}, too few for an AUROC." for label, count in settings["left out"].items()]
+    lines = [f"- {sentence}" for sentence in settings["left out"]]
     lines += [f"- {title_of(name)} was not run. {reason}" for name, reason in settings["not run"].items()]
+    wrong: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)  # category and reason -> names
     for unit, result in results:
-        lines += [f"- {unit.category}, {name}: {reason}" for name, reason in result.unreadable.items()]
+        for name, reason in result.unreadable.items():
+            wrong[str(unit.category), reason][name] = None
         lines += [f"- {title_of(name)} on {unit}: {reason}" for name, reason in result.failures.items()]
+    for (category, reason), names in wrong.items():
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        lines.append(f"- {category}, {', '.join([*names][:MOST_NAMED])}{more}: {reason}")
     return ["## Left out", "\n".join(dict.fromkeys(lines))] if lines else []
 
 

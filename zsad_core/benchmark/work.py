@@ -24,11 +24,12 @@ from ..corruptions import corrupt
 from ..datasets import Category, Sample
 from ..errors import InputError
 from ..images import read_image
+from ..masks import check, read_mask, resized
 from .ablation import ABLATIONS
+from .data import AT_LEAST
 from .metrics import PixelCounts, Truth, compared_size, image_metrics, verdict_metrics
 
 ALL_METHODS = {**METHODS, **ABLATIONS}
-AT_LEAST = 4  # good and damaged images, without which a category's AUROC says nothing
 REDRAWN = 20  # times, where good parts that were drawn cannot be used: one is damaged, or two are the same photo
 BATCH = 32  # images that are looked at together; a method that normalises by its batch sees so many
 CACHE_BYTES = 512 * 2**20  # of the category at hand; what goes beyond is read again for every corruption
@@ -108,7 +109,7 @@ class Result:
     Attributes:
         rows: a dict for every entrant ("method") and seed, with the metrics, the number of "images" they are over, and
             the names of its good "parts".
-        unreadable: name of a sample -> why its image or its mask could not be read.
+        unreadable: name of a sample -> what is wrong with its image or its mask.
         failures: name of an entrant -> why it could not be used on this category.
         images: how many were inspected.
         seconds: stage of the work -> seconds spent in it.
@@ -319,13 +320,21 @@ def draw_parts(category: Category, parts: int, seed: int, attempt: int = 0) -> l
 
 
 def _truth(sample, size, unreadable):
-    """The `Truth` of a sample at the size of comparison; None for a damaged one without a mask that can be read."""
+    """The `Truth` of a sample at the size of comparison; None for a damaged one without a mask that can be used."""
+    shape = compared_size(size)
+    if not sample.damaged:
+        return Truth(np.zeros(shape, bool))
+    if sample.mask_path is None:
+        return None
     try:
-        mask = sample.mask(compared_size(size))
+        marked = read_mask(sample.mask_path)
+        doubt = check(marked, size)
     except InputError as error:
         unreadable[f"{sample.name} (mask)"] = str(error)
         return None
-    return None if mask is None else Truth(mask)
+    if doubt:
+        unreadable[f"{sample.name} (mask)"] = doubt
+    return Truth(resized(marked, shape))
 
 
 def _corruption(unit):

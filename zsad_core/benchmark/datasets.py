@@ -1,0 +1,5 @@
+"""Where commands that are written down elsewhere look for `Sample`."""
+
+from ..datasets import Sample
+
+__all__ = ["Sample"]
