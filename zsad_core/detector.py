@@ -15,7 +15,7 @@ import torch
 from . import __version__, detector_file
 from .classifier import ClassifierTraining, StateClassifier
 from .errors import InputError
-from .good_parts import Memory, places_of, remember
+from .good_parts import Memory, remember
 from .images import read_image
 from .maps import anomaly_map, mean_over_neighbours
 from .progress import Progress
@@ -180,11 +180,8 @@ class Detector:
             InputError: no photo, too many, one that cannot be read, or one that is there twice.
         """
         other = copy.copy(self)
-        other.memory = remember(self.backbone, images, self._words_at_features)
+        other.memory = remember(self.backbone, images, lambda encoded: self.patch_probabilities(encoded.dense))
         return other
-
-    def _words_at_features(self, encoded) -> torch.Tensor:
-        return places_of(self.patch_probabilities(encoded.dense), encoded.features)
 
     def inspect(self, image, mode: str = "fast") -> "Inspection | list[Inspection]":
         """Scores an image, or each of a list.
@@ -223,8 +220,7 @@ class Detector:
         if self.memory is None:
             by_words = [None] * len(scores)
         else:
-            said = places_of(patches, encoded.features)
-            scores, patches = self.memory.inspect(encoded.features, said)
+            scores, patches = self.memory.inspect(encoded.features, patches)
             scores = scores.tolist()
         return [
             Inspection(
