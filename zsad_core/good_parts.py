@@ -8,8 +8,8 @@ little above what the parts score themselves, each looked for among the others.
 Every constant was chosen on the renders of `training.yardstick`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -32,10 +32,11 @@ WORDS_WEIGHT = 2.5  # of what words say against the distance, each in deviations
 MARGIN = 1.5  # deviations of the parts' own scores above their mean at which the verdict turns
 MARGIN_OF_ONE = 2.0  # the same for a single part, which can only be compared with other looks of itself
 SOFTNESS = 1.5  # deviations that the score needs from .5 to .73
-STANDS_OUT = 5.0  # deviations above the other clean photos at which a part is doubted; a stranger is, a small mark not
+STRANGE = 1.6  # times the distance that most of any other clean photo has to the rest, at which a part is doubted
+STANDS_OUT = 15.0  # deviations above the hottest of the other clean photos at which it is doubted too
 THUMBNAIL = 32  # pixels, on which photos are compared
 SAME_PHOTO = 1.5, 12  # levels of 255 by which two copies of a photo differ at most: on average, and anywhere
-LEAST_APART = 0.5  # the same where parts are compared: three that are alike by chance must not cast doubt on a fourth
+LEAST_APART = 0.1, 0.03  # distance and deviation at least: three alike by chance must not cast doubt on a fourth
 LEAST_SPREAD = 0.2  # parts that are all but the same picture say little of how good parts differ
 NAMES = "memory.places", "memory.scale"  # of the tensors in a detector's file
 
@@ -160,9 +161,16 @@ def remember(
     places = features.flatten(2, 3)  # (parts, looks, h * w, C)
     most = min(PLACES, MEMORY_BYTES // (2 * places.shape[-1])) // (count * places.shape[1])
     places = places[:, :, _some(places.shape[2], most)]
-    distances = torch.cat([_distances(looks, rest) for looks, rest in _left_out(features, places)])
-    memory = Memory(count, places.flatten(0, 2).half(), torch.ones(4))
-    return _scaled(memory, distances, words(encoded), _names(images))
+    if count > 1:
+        apart = _apart(features, places)
+    else:  # a single part is looked for among its other looks
+        apart = _apart(features.transpose(0, 1), places.transpose(0, 1))
+    said, names = words(encoded), _names(images)
+    scale = _scale(_from_others(apart), said, count)
+    doubted = _doubted(apart[:, 0], said.unflatten(0, (count, -1))[:, 0]) if count > 2 else []
+    doubts = (f"{names[part]} looks unlike the others: take it out if it is damaged or another product."
+              for part in doubted)  # fmt: skip
+    return Memory(count, places.flatten(0, 2).half(), scale, tuple(doubts))
 
 
 def _some(count: int, most: int) -> torch.Tensor:
@@ -172,30 +180,55 @@ def _some(count: int, most: int) -> torch.Tensor:
     return torch.randperm(count, generator=torch.Generator().manual_seed(0))[:most]
 
 
-def _left_out(features: torch.Tensor, places: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Looks, and the places in which they are looked for: those of the other parts, or of the other looks of one part.
+def _apart(features: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """How far every part's looks are from every part: (parts, looks, parts, h, w).
 
     Args:
         features: (parts, looks, h, w, C). places: (parts, looks, n, C), those that are remembered.
     """
-    if len(features) == 1:
-        features, places = features.transpose(0, 1), places.transpose(0, 1)
-    for number, looks in enumerate(features):
-        yield looks, torch.cat([places[:number], places[number + 1 :]]).flatten(0, 2)
+    looks, remembered = features.flatten(0, 1), places.flatten(1, 2)
+    found = side_by_side(lambda one: _distances(looks, one), remembered)
+    return torch.stack(found, dim=1).unflatten(0, features.shape[:2])
 
 
-def _scaled(memory: Memory, distances: torch.Tensor, words: torch.Tensor, names: Sequence[str]) -> Memory:
-    """The memory with the scale that the parts give it.
+def _from_others(apart: torch.Tensor) -> torch.Tensor:
+    """How far looks are from the nearest of the other parts: (parts, looks, parts, h, w) -> (parts, looks, h, w)."""
+    own = torch.eye(len(apart), dtype=torch.bool)[:, None, :, None, None]
+    return apart.masked_fill(own, torch.inf).amin(dim=2)
+
+
+def _scale(distances: torch.Tensor, words: torch.Tensor, parts: int) -> torch.Tensor:
+    """The `Memory.scale` that good parts give it.
 
     Args:
-        distances (N, h, w), words (N, rows, columns): of the parts' own looks, part by part, the clean one first.
+        distances (..., h, w): of their looks from the other parts, or from the other looks of a single part.
+        words (N, rows, columns): what words say of these looks.
     """
-    least = torch.finfo(torch.float16).eps
+    distances, least = distances.flatten(0, 1), torch.finfo(torch.float16).eps
     scale = [each.std().clamp(min=least).item() for each in (distances, words)]
-    values = _values(_heat(distances, words, scale)).view(memory.parts, -1)
+    values = _values(_heat(distances, words, scale))
     spread = values.std().clamp(min=LEAST_SPREAD).item()
-    neutral = values.mean().item() + (MARGIN if memory.parts > 1 else MARGIN_OF_ONE) * spread
-    return replace(memory, scale=torch.tensor([*scale, neutral, spread]), doubts=tuple(_doubts(values, names)))
+    neutral = values.mean().item() + (MARGIN if parts > 1 else MARGIN_OF_ONE) * spread
+    return torch.tensor([*scale, neutral, spread])
+
+
+def _doubted(apart: torch.Tensor, words: torch.Tensor) -> list[int]:
+    """Numbers of the parts that stand out among the others, each of these held against the rest without the doubted.
+
+    Args:
+        apart: (parts, parts, h, w), how far the clean photos of 3 or more are from each. words: (parts, rows, columns).
+    """
+    found = []
+    for part in range(len(apart)):
+        others = [other for other in range(len(apart)) if other != part]
+        distances = _from_others(apart[others][:, None, others])[:, 0]
+        own, common = apart[part, others].amin(dim=0)[None], distances.flatten(1).median(dim=1).values
+        strange = own.median() > STRANGE * common.max().clamp(min=LEAST_APART[0])
+        scale = distances.std().clamp(min=LEAST_APART[1]).item(), words[others].std().clamp(min=LEAST_APART[1]).item()
+        hottest = _values(_heat(distances, words[others], scale)).max()
+        if strange or _values(_heat(own, words[part][None], scale)) > hottest + STANDS_OUT:
+            found.append(part)
+    return found
 
 
 def _looks(picture: np.ndarray, corrupted: bool, seed: int = 0) -> list[np.ndarray]:
@@ -250,15 +283,3 @@ def _names(images: Sequence) -> list[str]:
 
 def _base(file) -> str:
     return repr(str(file).replace("\\", "/").rpartition("/")[2][-80:])
-
-
-def _doubts(values: torch.Tensor, names: Sequence[str]) -> list[str]:
-    """A sentence for each part whose clean look stands out among those of the others: values (parts, looks)."""
-    if len(values) < 3:
-        return []
-    found = []
-    for number, name in enumerate(names):
-        others = values[[other for other in range(len(values)) if other != number], 0]
-        if values[number, 0] > others.mean() + STANDS_OUT * others.std().clamp(min=LEAST_APART):
-            found.append(f"{name} looks unlike the others: take it out if it is damaged or another product.")
-    return found
