@@ -24,6 +24,7 @@ from .dense import image_tower, mean_over_windows, window_vectors
 from .device import memory_errors_in_words, move_to, move_to_gpu
 from .errors import InputError
 from .images import read_image
+from .profile import Profile, profile_of
 from .text_tower import TextTower
 
 TEXTS_AT_ONCE = 64  # texts of one batch, sorted by length, so that cropping pays
@@ -121,6 +122,11 @@ class Backbone:
                 values = values[:: max(1, values.numel() // SAMPLED_VALUES)].float().cpu().numpy().astype("<f4")
                 digest.update(f"{key} {tuple(tensor.shape)}".encode() + values.tobytes())
         return digest.hexdigest()[:16]
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What was measured of this backbone, or else the values of the literature."""
+        return profile_of(self.fingerprint)
 
     @cached_property
     def feature_width(self) -> int:

@@ -15,9 +15,10 @@ import torch
 from . import __version__, detector_file
 from .classifier import ClassifierTraining, StateClassifier
 from .errors import InputError
-from .good_parts import Memory, places_of, remember
+from .good_parts import Memory, remember
 from .images import read_image
 from .maps import anomaly_map, mean_over_neighbours
+from .profile import OURS
 from .progress import Progress
 from .prompt_learning import PromptLearning, diversity_loss, join_words
 from .prompts import clean_product_name, held_back_sentences
@@ -27,14 +28,6 @@ from .verdict import NEUTRAL, state, verdict
 
 QUICK = PRESETS["quick"]
 BATCH = 7  # images encoded at a time: the 21 of a severity sweep make three full batches
-
-# Share in the score of the map's hottest places, and how much of the map these are; the rest is the image vector's. On
-# real images more of both was better, clean and corrupted, until at a share of 1 a category fell under the plain
-# prompts; on held-out renders, whose damage is smaller, .5 and a tenth would rank a product's better by 2 points.
-MAP_SHARE = 0.9
-HOTTEST = 1 / 7
-# So much of the map is cooler than the defect in it: this power makes .5 of .4, where held-out renders part best.
-NEUTRAL_POWER = 0.75
 
 
 # The greatest values that a file may give to what is learned, with which the logits stay finite. Training stays far
@@ -50,19 +43,6 @@ _MOST_HEALTH = {
     "steps": 1000,
     "seconds": 10**7,
 }
-
-
-def image_score(global_probability: float, patches: np.ndarray) -> float:
-    """The anomaly score in [0, 1] of an image, 0.5 being neutral.
-
-    Args:
-        global_probability: the FNN's abnormal probability of the image vector.
-        patches: (rows, columns) its abnormal probabilities of the dense vectors, smoothed.
-    """
-    hottest = np.sort(patches, axis=None)[-max(1, int(patches.size * HOTTEST)) :]
-    # A mean of float32 may be one step over the largest of its values.
-    hottest_mean = min(1.0, float(hottest.mean()))
-    return ((1 - MAP_SHARE) * global_probability + MAP_SHARE * hottest_mean) ** NEUTRAL_POWER
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,11 +160,8 @@ class Detector:
             InputError: no photo, too many, one that cannot be read, or one that is there twice.
         """
         other = copy.copy(self)
-        other.memory = remember(self.backbone, images, self._words_at_features)
+        other.memory = remember(self.backbone, images, lambda encoded: self.patch_probabilities(encoded.dense))
         return other
-
-    def _words_at_features(self, encoded) -> torch.Tensor:
-        return places_of(self.patch_probabilities(encoded.dense), encoded.features)
 
     def inspect(self, image, mode: str = "fast") -> "Inspection | list[Inspection]":
         """Scores an image, or each of a list.
@@ -217,23 +194,25 @@ class Detector:
             encoded: what `backbone.encode` gave for N images.
             sizes: (height, width) of each image in pixels, to which its map is brought.
         """
-        whole = self.classifier.probability(encoded.image)  # (N,)
-        patches = self.patch_probabilities(encoded.dense)  # (N, rows, columns)
-        scores = by_words = [image_score(one.item(), grid.numpy()) for one, grid in zip(whole, patches, strict=True)]
-        if self.memory is None:
-            by_words = [None] * len(scores)
-        else:
-            said = places_of(patches, encoded.features)
-            scores, patches = self.memory.inspect(encoded.features, said)
-            scores = scores.tolist()
+        whole, patches = self.evidence(encoded)
+        scores, maps = self.backbone.profile.scale(OURS)(whole, patches)
+        by_words = [None] * len(scores)
+        if self.memory is not None:
+            by_words = scores.tolist()
+            scores, maps = self.memory.inspect(encoded.features, patches)
         return [
             Inspection(
                 score=score,
                 map=anomaly_map(grid, size),
                 by_words=alone,
             )
-            for score, grid, size, alone in zip(scores, patches, sizes, by_words, strict=True)
+            for score, grid, size, alone in zip(scores.tolist(), maps, sizes, by_words, strict=True)
         ]
+
+    def evidence(self, encoded) -> tuple[torch.Tensor, torch.Tensor]:
+        """What words say of N encoded images before any scale: the FNN's abnormal probability of the image vector,
+        (N,), and `patch_probabilities`."""
+        return self.classifier.probability(encoded.image), self.patch_probabilities(encoded.dense)
 
     def patch_probabilities(self, dense: torch.Tensor) -> torch.Tensor:
         """The FNN's abnormal probabilities, smoothed, of dense vectors: (N, rows, columns, d) -> (N, rows, columns).

@@ -1,45 +1,44 @@
 """Good parts of a product: a memory of what they look like, held against a picture together with the words.
 
 Every place of a picture has its nearest remembered place. It is suspicious as far as it looks unlike that one (the
-distance of PatchCore, arXiv 2106.08265), and as far as words call it more damaged than that one. The memory also holds
-the parts as a shift of brightness, contrast, focus or noise would show them, so that a shift is nothing unlike. The
-verdict turns a little above what the parts score themselves, each looked for among the others.
+distance of PatchCore, arXiv 2106.08265), and as far as words call it damaged. The memory also holds the parts as a
+shift of brightness, contrast, focus or noise would show them, so that a shift is nothing unlike. The verdict turns a
+little above what the parts score themselves, each looked for among the others.
 
 Every constant was chosen on the renders of `training.yardstick`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from .cores import side_by_side
 from .corruptions import POSTER_CORRUPTIONS, corrupt
 from .errors import InputError
 from .images import read_image
+from .maps import enlarged
 
 MOST = 16  # good parts
 SEVERITIES = 2, 4  # of the corrupted looks that are remembered
 LARGEST = 1.25  # sides of what the tower reads, to which a larger photo is brought before it is corrupted
-PLACES = 4096  # remembered at most
+PLACES = 12288  # remembered at most: all that five parts show `embedded`
 MEMORY_BYTES = 12_000_000  # at most, in half precision: a detector's file has 20 MB
-ROUND = 64  # places that the thinning takes at a time
-HOTTEST = 0.03  # share of the picture whose mean decides
-WORDS_WEIGHT = 1.5  # of what words say more, against the distance, each in deviations over places of good parts
-COMMON = 0.5  # share of the picture's median distance that counts as a shift of the whole picture
-MARGIN = 1.7  # deviations of the parts' own scores above their mean at which the verdict turns
-MARGIN_OF_ONE = 4.3  # the same for a single part, which can only be compared with other looks of itself
+HOTTEST = 0.01  # share of the picture whose mean decides
+WORDS_WEIGHT = 2.5  # of what words say against the distance, each in deviations over places of good parts
+MARGIN = 1.5  # deviations of the parts' own scores above their mean at which the verdict turns
+MARGIN_OF_ONE = 2.0  # the same for a single part, which can only be compared with other looks of itself
 SOFTNESS = 1.5  # deviations that the score needs from .5 to .73
-STANDS_OUT = 5.0  # deviations above the other clean photos at which a part is doubted; a stranger is, a small mark not
+STRANGE = 1.6  # times the distance that most of any other clean photo has to the rest, at which a part is doubted
+STANDS_OUT = 15.0  # deviations above the hottest of the other clean photos at which it is doubted too
 THUMBNAIL = 32  # pixels, on which photos are compared
 SAME_PHOTO = 1.5, 12  # levels of 255 by which two copies of a photo differ at most: on average, and anywhere
-LEAST_APART = 0.5  # the same where parts are compared: three that are alike by chance must not cast doubt on a fourth
+LEAST_APART = 0.1, 0.03  # distance and deviation at least: three alike by chance must not cast doubt on a fourth
 LEAST_SPREAD = 0.2  # parts that are all but the same picture say little of how good parts differ
-NAMES = "memory.places", "memory.words", "memory.scale"  # of the tensors in a detector's file
-TURNED = range(1, 5)  # which of the looks are the clean photo turned over or by quarters
+NAMES = "memory.places", "memory.scale"  # of the tensors in a detector's file
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +48,6 @@ class Memory:
     Attributes:
         parts: how many it was made of, 1 to 16.
         places: (M, C) features, half precision, of unit length.
-        words: (M,) what words said there, half precision; zeros where no words are used.
         scale: float32 (4,): deviation of distances and of words over places of good parts, the value at which the
             verdict turns, and the deviation of the parts' own values.
         doubts: a sentence for each part that stands out among the others.
@@ -57,7 +55,6 @@ class Memory:
 
     parts: int
     places: torch.Tensor
-    words: torch.Tensor
     scale: torch.Tensor
     doubts: tuple[str, ...] = ()
 
@@ -65,17 +62,15 @@ class Memory:
         """Scores of N pictures, (N,), and their maps, (N, rows, columns), both in [0, 1]: .5 where the verdict turns.
 
         Args:
-            features: (N, rows, columns, C), as `Encoded.features`. words: (N, rows, columns), as `places_of`.
+            features: (N, h, w, C), as `Encoded.features`. words: (N, rows, columns), what words say of each place.
         """
         *scale, neutral, spread = self.scale.tolist()
-        places = self.places.float()
-        distance, where = map(torch.stack, zip(*(_nearest(picture, places) for picture in features)))
-        heat = _heat(distance, words, self.words.float()[where], scale)
+        heat = _heat(_distances(features, self.places.float()), words, scale)
         return tuple(((each - neutral) / (SOFTNESS * spread)).sigmoid() for each in (_values(heat), heat))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """What a file keeps of it, by name."""
-        return dict(zip(NAMES, (self.places, self.words, self.scale)))
+        return dict(zip(NAMES, (self.places, self.scale)))
 
     @classmethod
     def from_tensors(cls, parts, tensors: dict[str, torch.Tensor], width: int) -> "Memory":
@@ -87,14 +82,19 @@ class Memory:
         Raises:
             InputError: something is missing, of another shape or type, too large, or not finite.
         """
+        if "memory.words" in tensors:
+            raise InputError(
+                "The good parts in the detector file were remembered by an earlier version of this program, which "
+                "weighed them otherwise: train the detector again and give it the photos."
+            )
         whole = isinstance(parts, int) and not isinstance(parts, bool) and 1 <= parts <= MOST
         found = [tensors[name] for name in NAMES if name in tensors]
         if not whole or len(found) < len(NAMES):
             raise InputError("The memory of good parts in the detector file is not complete; save the detector again.")
-        places, words, scale = found
-        shapes = (len(places) if places.ndim else 0, width), (len(places) if places.ndim else 0,), (4,)
-        types = torch.float16, torch.float16, torch.float32
-        if [tuple(tensor.shape) for tensor in found] != list(shapes) or tuple(one.dtype for one in found) != types:
+        places, scale = found
+        shapes = [(len(places) if places.ndim else 0, width), (4,)]
+        types = [torch.float16, torch.float32]
+        if [tuple(tensor.shape) for tensor in found] != shapes or [tensor.dtype for tensor in found] != types:
             raise InputError(
                 "The memory of good parts in the detector file has tensors of another shape or type than this backbone "
                 "makes; save the detector again."
@@ -108,30 +108,27 @@ class Memory:
             raise InputError(
                 "The scale of the good parts in the detector file is not positive; save the detector again."
             )
-        return cls(parts, places, words, scale)
+        return cls(parts, places, scale)
 
 
-def _nearest(picture: torch.Tensor, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Distance (rows, columns) of every place of a picture (rows, columns, C) to the nearest of (M, C), and which."""
-    cosine, where = (picture.flatten(0, 1) @ places.T).max(dim=1)
-    return (1 - cosine).view(picture.shape[:2]), where.view(picture.shape[:2])
+def _distances(features: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Of every place of pictures (N, h, w, C) to the nearest of (M, C): (N, h, w)."""
+    return torch.stack([1 - (picture @ places.T).amax(dim=2) for picture in features])
 
 
-def _heat(distance: torch.Tensor, words: torch.Tensor, remembered: torch.Tensor, scale: Sequence[float]):
-    """How suspicious every place is, all (N, rows, columns)."""
-    common = distance.flatten(1).median(dim=1).values[:, None, None]
-    return (distance - COMMON * common) / scale[0] + WORDS_WEIGHT * (words - remembered) / scale[1]
+def _heat(distances: torch.Tensor, words: torch.Tensor, scale: Sequence[float]) -> torch.Tensor:
+    """How suspicious every place is: distances (N, h, w) and words (N, rows, columns) -> (N, rows, columns).
+
+    A distance that most of the picture has is a shift of the whole of it, and does not count.
+    """
+    common = distances.flatten(1).median(dim=1).values[:, None, None]
+    return enlarged((distances - common) / scale[0], words.shape[1:]) + WORDS_WEIGHT * words / scale[1]
 
 
 def _values(heat: torch.Tensor) -> torch.Tensor:
     """(N, rows, columns) -> (N,), the mean of the hottest places."""
     places = heat.flatten(1)
     return places.topk(max(1, int(places.shape[1] * HOTTEST)), dim=1).values.mean(dim=1)
-
-
-def places_of(patches: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-    """What words say of patches, (N, h, w), at the places of features (N, rows, columns, C): (N, rows, columns)."""
-    return F.adaptive_avg_pool2d(patches[:, None], features.shape[1:3])[:, 0]
 
 
 def no_words(encoded) -> torch.Tensor:
@@ -150,73 +147,96 @@ def remember(
     Args:
         backbone: a `Backbone`.
         images: 1 to 16 photos, each anything that `read_image` accepts, of any size.
-        words: `Encoded` of N images -> (N, rows, columns), what words say at the places of its features.
-        corrupted: remember corrupted looks too.
+        words: `Encoded` of N images -> (N, rows, columns), what words say of each place.
+        corrupted: remember corrupted looks, and not turned ones.
 
     Raises:
         InputError: no part, too many, one that cannot be read, or a photo that is there twice.
     """
     pictures = _read(images, backbone.image_size)
     shown = side_by_side(lambda numbered: _looks(numbered[1], corrupted, numbered[0]), enumerate(pictures))
-    looks = [look for part in shown for look in part]
-    count, each = len(pictures), len(looks) // len(pictures)
-    encoded = backbone.encode(looks)
-    features, said = encoded.features.half().float(), words(encoded).half().float()
-    most = min(PLACES, MEMORY_BYTES // (2 * features.shape[-1])) // count
-    kept = [
-        first * features[0, ..., 0].numel() + _spread_out(features[first : first + each].flatten(0, 2), most)
-        for first in range(0, len(looks), each)
-    ]
-    kept = torch.cat(kept)  # numbers of the remembered places among all places of all looks
-    memory = Memory(count, features.flatten(0, 2)[kept].half(), said.flatten()[kept].half(), torch.ones(4))
-    # A part is looked for among the other parts; a single one among its other looks.
-    owner = kept // features[0, ..., 0].numel() // (each if count > 1 else 1)
-    asked = [look for look in range(each) if not (corrupted and look in TURNED)]  # the corrupted looks suffice
-    own_looks = [first + look for first in range(0, len(looks), each) for look in asked]
-    mine = [look // each if count > 1 else look for look in own_looks]
-    return _scaled(memory, features[own_looks], said[own_looks], owner, mine, len(asked), _names(images))
+    encoded = backbone.encode([look for part in shown for look in part])
+    count = len(pictures)
+    features = encoded.features.half().float().unflatten(0, (count, -1))  # (parts, looks, h, w, C)
+    places = features.flatten(2, 3)  # (parts, looks, h * w, C)
+    most = min(PLACES, MEMORY_BYTES // (2 * places.shape[-1])) // (count * places.shape[1])
+    places = places[:, :, _some(places.shape[2], most)]
+    if count > 1:
+        apart = _apart(features, places)
+    else:  # a single part is looked for among its other looks
+        apart = _apart(features.transpose(0, 1), places.transpose(0, 1))
+    said, names = words(encoded), _names(images)
+    scale = _scale(_from_others(apart), said, count)
+    doubted = _doubted(apart[:, 0], said.unflatten(0, (count, -1))[:, 0]) if count > 2 else []
+    doubts = (f"{names[part]} looks unlike the others: take it out if it is damaged or another product."
+              for part in doubted)  # fmt: skip
+    return Memory(count, places.flatten(0, 2).half(), scale, tuple(doubts))
 
 
-def _scaled(memory: Memory, features, words, owner, own, each: int, names: Sequence[str]) -> Memory:
-    """The memory with the scale that the parts give it.
+def _some(count: int, most: int) -> torch.Tensor:
+    """Numbers of at most so many of `count` places, drawn at random: the farthest from each other do no better."""
+    if count <= most:
+        return torch.arange(count)
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0))[:most]
+
+
+def _apart(features: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """How far every part's looks are from every part: (parts, looks, parts, h, w).
 
     Args:
-        features, words: of the parts' own looks, part by part, the clean one first.
-        owner: (M,) the part (or the look) that a remembered place is of. own: that of each look. each: looks of a part.
+        features: (parts, looks, h, w, C). places: (parts, looks, n, C), those that are remembered.
     """
-    found = [_nearest(picture, memory.places.float()[owner != mine]) for picture, mine in zip(features, own)]
-    distance = torch.stack([near for near, _ in found])
-    there = [memory.words.float()[owner != mine][where] for (_, where), mine in zip(found, own)]
-    remembered = torch.stack(there)
-    least = torch.finfo(torch.float16).eps
-    scale = [distance.std().clamp(min=least).item(), (words - remembered).std().clamp(min=least).item()]
-    values = _values(_heat(distance, words, remembered, scale)).view(memory.parts, each)
-    margin = MARGIN if memory.parts > 1 else MARGIN_OF_ONE
-    deviation = values.std() if values.numel() > 1 else values.new_zeros(())  # one clean look has none
-    spread = deviation.clamp(min=LEAST_SPREAD).item()
-    neutral = values.mean().item() + margin * spread
-    return replace(memory, scale=torch.tensor([*scale, neutral, spread]), doubts=tuple(_doubts(values, names)))
+    looks, remembered = features.flatten(0, 1), places.flatten(1, 2)
+    found = side_by_side(lambda one: _distances(looks, one), remembered)
+    return torch.stack(found, dim=1).unflatten(0, features.shape[:2])
+
+
+def _from_others(apart: torch.Tensor) -> torch.Tensor:
+    """How far looks are from the nearest of the other parts: (parts, looks, parts, h, w) -> (parts, looks, h, w)."""
+    own = torch.eye(len(apart), dtype=torch.bool)[:, None, :, None, None]
+    return apart.masked_fill(own, torch.inf).amin(dim=2)
+
+
+def _scale(distances: torch.Tensor, words: torch.Tensor, parts: int) -> torch.Tensor:
+    """The `Memory.scale` that good parts give it.
+
+    Args:
+        distances (..., h, w): of their looks from the other parts, or from the other looks of a single part.
+        words (N, rows, columns): what words say of these looks.
+    """
+    distances, least = distances.flatten(0, 1), torch.finfo(torch.float16).eps
+    scale = [each.std().clamp(min=least).item() for each in (distances, words)]
+    values = _values(_heat(distances, words, scale))
+    spread = values.std().clamp(min=LEAST_SPREAD).item()
+    neutral = values.mean().item() + (MARGIN if parts > 1 else MARGIN_OF_ONE) * spread
+    return torch.tensor([*scale, neutral, spread])
+
+
+def _doubted(apart: torch.Tensor, words: torch.Tensor) -> list[int]:
+    """Numbers of the parts that stand out among the others, each of these held against the rest without the doubted.
+
+    Args:
+        apart: (parts, parts, h, w), how far the clean photos of 3 or more are from each. words: (parts, rows, columns).
+    """
+    found = []
+    for part in range(len(apart)):
+        others = [other for other in range(len(apart)) if other != part]
+        distances = _from_others(apart[others][:, None, others])[:, 0]
+        own, common = apart[part, others].amin(dim=0)[None], distances.flatten(1).median(dim=1).values
+        strange = own.median() > STRANGE * common.max().clamp(min=LEAST_APART[0])
+        scale = distances.std().clamp(min=LEAST_APART[1]).item(), words[others].std().clamp(min=LEAST_APART[1]).item()
+        hottest = _values(_heat(distances, words[others], scale)).max()
+        if strange or _values(_heat(own, words[part][None], scale)) > hottest + STANDS_OUT:
+            found.append(part)
+    return found
 
 
 def _looks(picture: np.ndarray, corrupted: bool, seed: int = 0) -> list[np.ndarray]:
-    """A part as it is, turned, and under each corruption; parts under the same noise would be too much alike."""
+    """A part as it is, and under each corruption, or turned; parts under the same noise would be too much alike."""
+    if corrupted:
+        return [picture, *(corrupt(picture, *shift, seed) for shift in product(POSTER_CORRUPTIONS, SEVERITIES))]
     turned = [picture[:, ::-1], *(np.rot90(picture, quarters) for quarters in (1, 2, 3))]
-    shifts = [(kind, severity) for kind in POSTER_CORRUPTIONS for severity in SEVERITIES] if corrupted else []
-    return [picture, *map(np.ascontiguousarray, turned), *(corrupt(picture, *shift, seed) for shift in shifts)]
-
-
-def _spread_out(places: torch.Tensor, most: int) -> torch.Tensor:
-    """Numbers of `most` of the places (M, C), each round taking those that are farthest from all taken before."""
-    if len(places) <= most:
-        return torch.arange(len(places))
-    taken = torch.arange(0, len(places), -(-len(places) // ROUND))
-    farthest = 1 - (places @ places[taken].T).amax(dim=1)
-    while len(taken) < most:
-        fresh = farthest.topk(min(ROUND, most - len(taken))).indices
-        taken = torch.cat([taken, fresh])
-        farthest = torch.minimum(farthest, 1 - (places @ places[fresh].T).amax(dim=1))
-        farthest[taken] = -1
-    return taken[:most]
+    return [picture, *map(np.ascontiguousarray, turned)]
 
 
 def _read(images: Sequence, side: int) -> list[np.ndarray]:
@@ -263,15 +283,3 @@ def _names(images: Sequence) -> list[str]:
 
 def _base(file) -> str:
     return repr(str(file).replace("\\", "/").rpartition("/")[2][-80:])
-
-
-def _doubts(values: torch.Tensor, names: Sequence[str]) -> list[str]:
-    """A sentence for each part whose clean look stands out among those of the others: values (parts, looks)."""
-    if len(values) < 3:
-        return []
-    found = []
-    for number, name in enumerate(names):
-        others = values[[other for other in range(len(values)) if other != number], 0]
-        if values[number, 0] > others.mean() + STANDS_OUT * others.std().clamp(min=LEAST_APART):
-            found.append(f"{name} looks unlike the others: take it out if it is damaged or another product.")
-    return found

@@ -12,7 +12,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from zsad_core.detector import Detector, Inspection, Recipe, image_score
+from zsad_core.detector import Detector, Inspection, Recipe
 from zsad_core.errors import InputError
 from zsad_core.verdict import VERDICTS
 
@@ -156,18 +156,6 @@ def test_windows_give_another_map_and_a_score_near_by(detector, images):
     assert abs(fast.score - windows.score) < 0.25 and not np.allclose(fast.map, windows.map)
     with pytest.raises(InputError, match="'fast' or 'windows', not 'slow'"):
         detector.inspect(images[0], mode="slow")
-
-
-def test_the_score_is_one_tenth_the_image_vectors_and_nine_the_hottest_seventh_of_the_map():
-    patches = np.zeros((14, 14), np.float32)
-    patches[:2] = 1  # 28 of 196
-    assert image_score(0.3, patches) == pytest.approx(0.93**0.75)
-    assert image_score(0.3, patches / 2) == pytest.approx(0.48**0.75)
-    assert [image_score(value, np.full((4, 4), value, np.float32)) for value in (0, 1)] == [0, 1]
-
-
-def test_the_neutral_score_lies_where_the_hottest_seventh_is_at_two_fifths():
-    assert image_score(0.4, np.full((8, 8), 0.4, np.float32)) == pytest.approx(Inspection.neutral, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -316,11 +304,6 @@ def test_broken_weights_of_a_backbone_end_in_a_sentence(detector, tiny_backbone,
     broken = replace(encoded, image=encoded.image * float("nan"), dense=encoded.dense * float("nan"))
     with pytest.raises(InputError, match="weights.*damaged"):
         detector.inspect_encoded(broken, [(8, 8)])
-
-
-def test_a_map_of_ones_scores_one():
-    for size in (7, 49, 1001):
-        assert Inspection(image_score(1.0, np.ones((size, 3), np.float32)), None).verdict == "looks damaged"
 
 
 def test_a_detector_file_is_never_taken_for_a_pickle(detector, tiny_backbone):
