@@ -14,10 +14,11 @@ import torch
 
 from . import __version__, detector_file
 from .classifier import ClassifierTraining, StateClassifier
+from .elongated import cut_all, joined_maps, joined_scores, squares_in
 from .errors import InputError
 from .good_parts import Memory, places_of, remember
 from .images import read_image
-from .maps import anomaly_map, mean_over_neighbours
+from .maps import mean_over_neighbours
 from .progress import Progress
 from .prompt_learning import PromptLearning, diversity_loss, join_words
 from .prompts import clean_product_name, held_back_sentences
@@ -204,35 +205,40 @@ class Detector:
         inspections = []
         for start in range(0, len(image), BATCH):
             pixels = [read_image(source) for source in image[start : start + BATCH]]
-            encoded = self.backbone.encode(pixels)
-            if mode == "windows":
-                encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(pixels, mode=mode))
-            inspections += self.inspect_encoded(encoded, [array.shape[:2] for array in pixels])
+            # An elongated one makes a batch of its own: the vectors of all its squares are large.
+            alone = any(squares_in(*array.shape[:2]) > 1 for array in pixels)
+            for batch in [[array] for array in pixels] if alone else [pixels]:
+                squares = cut_all(batch)
+                encoded = self.backbone.encode(squares)
+                if mode == "windows":
+                    encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(squares, mode=mode))
+                inspections += self.inspect_encoded(encoded, [array.shape[:2] for array in batch])
         return inspections
 
     def inspect_encoded(self, encoded, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
         """Scores images that the backbone has encoded already, so that many detectors can ask about one encoding.
 
         Args:
-            encoded: what `backbone.encode` gave for N images.
+            encoded: what `backbone.encode` gave for the squares that `elongated.cut_all` makes of N images.
             sizes: (height, width) of each image in pixels, to which its map is brought.
         """
         whole = self.classifier.probability(encoded.image)  # (N,)
         patches = self.patch_probabilities(encoded.dense)  # (N, rows, columns)
-        scores = by_words = [image_score(one.item(), grid.numpy()) for one, grid in zip(whole, patches, strict=True)]
+        scores = [image_score(one.item(), grid.numpy()) for one, grid in zip(whole, patches, strict=True)]
+        scores = by_words = joined_scores(scores, sizes)
         if self.memory is None:
             by_words = [None] * len(scores)
         else:
             said = places_of(patches, encoded.features)
             scores, patches = self.memory.inspect(encoded.features, said)
-            scores = scores.tolist()
+            scores = joined_scores(scores.tolist(), sizes)
         return [
             Inspection(
                 score=score,
-                map=anomaly_map(grid, size),
+                map=anomaly_map,
                 by_words=alone,
             )
-            for score, grid, size, alone in zip(scores, patches, sizes, by_words, strict=True)
+            for score, anomaly_map, alone in zip(scores, joined_maps(patches, sizes), by_words, strict=True)
         ]
 
     def patch_probabilities(self, dense: torch.Tensor) -> torch.Tensor:

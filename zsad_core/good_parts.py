@@ -18,6 +18,7 @@ from PIL import Image
 
 from .cores import side_by_side
 from .corruptions import POSTER_CORRUPTIONS, corrupt
+from .elongated import cut, squares_in
 from .errors import InputError
 from .images import read_image
 
@@ -25,6 +26,7 @@ MOST = 16  # good parts
 SEVERITIES = 2, 4  # of the corrupted looks that are remembered
 LARGEST = 1.25  # sides of what the tower reads, to which a larger photo is brought before it is corrupted
 PLACES = 4096  # remembered at most
+SQUARES = 64  # of elongated parts, all together, that are remembered; more would take minutes
 MEMORY_BYTES = 12_000_000  # at most, in half precision: a detector's file has 20 MB
 ROUND = 64  # places that the thinning takes at a time
 HOTTEST = 0.03  # share of the picture whose mean decides
@@ -157,12 +159,14 @@ def remember(
         InputError: no part, too many, one that cannot be read, or a photo that is there twice.
     """
     pictures = _read(images, backbone.image_size)
-    shown = side_by_side(lambda numbered: _looks(numbered[1], corrupted, numbered[0]), enumerate(pictures))
-    looks = [look for part in shown for look in part]
-    count, each = len(pictures), len(looks) // len(pictures)
+    count = len(pictures)
+    squares = [(part, square) for part, picture in enumerate(pictures) for square in _squares(picture, count)]
+    shown = side_by_side(lambda numbered: _looks(numbered[1], corrupted, numbered[0]), squares)
+    looks = [look for square in shown for look in square]
+    each = len(looks) // len(squares)
     encoded = backbone.encode(looks)
     features, said = encoded.features.half().float(), words(encoded).half().float()
-    most = min(PLACES, MEMORY_BYTES // (2 * features.shape[-1])) // count
+    most = min(PLACES, MEMORY_BYTES // (2 * features.shape[-1])) // len(squares)
     kept = [
         first * features[0, ..., 0].numel() + _spread_out(features[first : first + each].flatten(0, 2), most)
         for first in range(0, len(looks), each)
@@ -170,19 +174,22 @@ def remember(
     kept = torch.cat(kept)  # numbers of the remembered places among all places of all looks
     memory = Memory(count, features.flatten(0, 2)[kept].half(), said.flatten()[kept].half(), torch.ones(4))
     # A part is looked for among the other parts; a single one among its other looks.
-    owner = kept // features[0, ..., 0].numel() // (each if count > 1 else 1)
+    part_of = torch.tensor([part for part, _ in squares])
+    look_of = kept // features[0, ..., 0].numel()
+    owner = part_of[look_of // each] if count > 1 else look_of
     asked = [look for look in range(each) if not (corrupted and look in TURNED)]  # the corrupted looks suffice
     own_looks = [first + look for first in range(0, len(looks), each) for look in asked]
-    mine = [look // each if count > 1 else look for look in own_looks]
-    return _scaled(memory, features[own_looks], said[own_looks], owner, mine, len(asked), _names(images))
+    mine = [part_of[look // each].item() if count > 1 else look for look in own_looks]
+    return _scaled(memory, features[own_looks], said[own_looks], owner, mine, part_of, _names(images))
 
 
-def _scaled(memory: Memory, features, words, owner, own, each: int, names: Sequence[str]) -> Memory:
+def _scaled(memory: Memory, features, words, owner, own, part_of: torch.Tensor, names: Sequence[str]) -> Memory:
     """The memory with the scale that the parts give it.
 
     Args:
-        features, words: of the parts' own looks, part by part, the clean one first.
-        owner: (M,) the part (or the look) that a remembered place is of. own: that of each look. each: looks of a part.
+        features, words: of the own looks of the parts' squares, square by square, the clean one first.
+        owner: (M,) the part (or the look) that a remembered place is of. own: that of each look.
+        part_of: which part each square is of.
     """
     found = [_nearest(picture, memory.places.float()[owner != mine]) for picture, mine in zip(features, own)]
     distance = torch.stack([near for near, _ in found])
@@ -190,12 +197,20 @@ def _scaled(memory: Memory, features, words, owner, own, each: int, names: Seque
     remembered = torch.stack(there)
     least = torch.finfo(torch.float16).eps
     scale = [distance.std().clamp(min=least).item(), (words - remembered).std().clamp(min=least).item()]
-    values = _values(_heat(distance, words, remembered, scale)).view(memory.parts, each)
+    by_square = _values(_heat(distance, words, remembered, scale)).view(len(part_of), -1)
+    values = torch.stack([by_square[part_of == part].amax(dim=0) for part in range(memory.parts)])  # (parts, looks)
     margin = MARGIN if memory.parts > 1 else MARGIN_OF_ONE
     deviation = values.std() if values.numel() > 1 else values.new_zeros(())  # one clean look has none
     spread = deviation.clamp(min=LEAST_SPREAD).item()
     neutral = values.mean().item() + margin * spread
     return replace(memory, scale=torch.tensor([*scale, neutral, spread]), doubts=tuple(_doubts(values, names)))
+
+
+def _squares(picture: np.ndarray, parts: int) -> list[np.ndarray]:
+    """What is remembered of one of so many parts: the picture, or squares of an elongated one, evenly spread."""
+    squares = cut(picture)
+    most = max(1, SQUARES // parts)
+    return [squares[index] for index in np.linspace(0, len(squares) - 1, min(most, len(squares))).round().astype(int)]
 
 
 def _looks(picture: np.ndarray, corrupted: bool, seed: int = 0) -> list[np.ndarray]:
@@ -251,7 +266,12 @@ def _are_copies(one: np.ndarray, other: np.ndarray) -> bool:
 
 def reduced(pixels: np.ndarray, side: int) -> np.ndarray:
     """A photo (H, W, 3) uint8 as it is remembered where the tower reads `side` pixels; it may be reduced before."""
-    height, width = (min(length, int(LARGEST * side)) for length in pixels.shape[:2])
+    most, (height, width) = int(LARGEST * side), pixels.shape[:2]
+    if squares_in(height, width) > 1:
+        share = min(1, most / min(height, width))
+        height, width = round(height * share), round(width * share)
+    else:
+        height, width = min(height, most), min(width, most)
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 
