@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -22,10 +23,11 @@ from zsad_core.baselines.memory import GoodPartsMemory
 from zsad_core.baselines.ours import FittedDetector
 from zsad_core.corruptions import corrupt_all
 from zsad_core.detector import Detector, Inspection, Training
+from zsad_core.elongated import squares_in
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address
 from zsad_core.good_parts import MOST, reduced
-from zsad_core.images import read_image
+from zsad_core.images import image_size, read_image_with_notes
 from zsad_core.prompts import clean_product_name
 from zsad_core.recipe import Recipe
 
@@ -260,7 +262,20 @@ def check_visitors_recipe(recipe: Recipe) -> None:
 
 def read_photo(source) -> np.ndarray:
     """An image as the page works on it: (H, W, 3) uint8, its longer side at most LONGEST pixels. Raises InputError."""
-    return read_image(source, longest=LONGEST, most_pixels=MOST_DECODED)
+    return read_photo_with_notes(source)[0]
+
+
+def read_photo_with_notes(source) -> tuple[np.ndarray, list[str]]:
+    """As `read_photo`, and what its visitor should know of how it was read, a sentence each.
+
+    An elongated image may have as many pixels as a square one, up to 16:1: its squares would be too small else.
+    """
+    longest = LONGEST
+    if isinstance(source, (str, Path, bytes)):
+        width, height = image_size(source)
+        if squares_in(height, width) > 1:
+            longest = round(LONGEST * min(4, math.sqrt(max(width, height) / min(width, height))))
+    return read_image_with_notes(source, longest=longest, most_pixels=MOST_DECODED)
 
 
 def read_samples(folder: Path) -> dict[str, Sample]:

@@ -63,7 +63,7 @@ def _parse(arguments) -> argparse.Namespace:
 
 def _inspect(options) -> int:
     from zsad_core.backbone import load_backbone  # here, so that --help and wrong usage need not wait for torch
-    from zsad_core.images import read_image
+    from zsad_core.images import read_image_with_notes
     from zsad_core.prompts import clean_product_name
     from zsad_core.verdict import VERDICTS
 
@@ -84,7 +84,9 @@ def _inspect(options) -> int:
     rows = []
     for image in options.images:
         try:
-            pixels = read_image(image)
+            pixels, notes = read_image_with_notes(image)
+            for note in notes:
+                print(f"{image}: {note}", file=sys.stderr)
             seen = detector.inspect(pixels, mode=options.mode)
             row = {
                 "image": image,

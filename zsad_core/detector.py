@@ -14,7 +14,7 @@ import torch
 
 from . import __version__, detector_file
 from .classifier import ClassifierTraining, StateClassifier
-from .elongated import cut_all, joined_maps, joined_scores, squares_in
+from .elongated import by_picture, cut_all, joined_map, joined_scores, squares_in
 from .errors import InputError
 from .good_parts import Memory, places_of, remember
 from .images import read_image
@@ -235,10 +235,10 @@ class Detector:
         return [
             Inspection(
                 score=score,
-                map=anomaly_map,
+                map=joined_map(grids, size),
                 by_words=alone,
             )
-            for score, anomaly_map, alone in zip(scores, joined_maps(patches, sizes), by_words, strict=True)
+            for score, grids, size, alone in zip(scores, by_picture(patches, sizes), sizes, by_words, strict=True)
         ]
 
     def patch_probabilities(self, dense: torch.Tensor) -> torch.Tensor:

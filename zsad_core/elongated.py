@@ -60,15 +60,11 @@ def joined_scores(scores: list[float], sizes: Sequence[tuple[int, int]]) -> list
     return [max((one + following) / 2 for one, following in zip(padded, padded[1:])) for padded in ends]
 
 
-def joined_maps(patches: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
-    """The maps of pictures, each (height, width) float32 in [0, 1], of patches (N, rows, columns) of their squares.
+def joined_map(patches: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
+    """The map of a picture, (height, width) float32 in [0, 1], of patches (N, rows, columns) of its squares.
 
     Where squares overlap, each fades out towards its edge, so that there is no seam.
     """
-    return [_joined_map(of_one, size) for of_one, size in zip(by_picture(patches, sizes), sizes)]
-
-
-def _joined_map(patches: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
     if len(patches) == 1:
         return anomaly_map(patches[0], size)
     height, width = size

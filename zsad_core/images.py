@@ -138,7 +138,13 @@ def _file(source) -> Iterator[tuple[bytes, str]]:
 
 
 def pixel_count(source: str | Path | bytes) -> int:
-    """The number of pixels of an image file, a path or its bytes, by its header.
+    """The number of pixels of an image file, a path or its bytes, by its header. Raises InputError as `image_size`."""
+    width, height = image_size(source)
+    return width * height
+
+
+def image_size(source: str | Path | bytes) -> tuple[int, int]:
+    """Width and height of an image file, a path or its bytes, by its header.
 
     Raises:
         InputError: the file cannot be read, or `read_image` would refuse it before decoding it.
@@ -149,7 +155,7 @@ def pixel_count(source: str | Path | bytes) -> int:
         name = repr(Path(source).name[-80:])
         with FILES.take(_size_of(source, name)):
             header = _header(_read_path(source, name), name)
-    return header.width * header.height
+    return header.width, header.height
 
 
 def _size_of(path: str | Path, name: str) -> int:

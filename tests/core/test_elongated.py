@@ -9,7 +9,7 @@ import torch
 from zsad_core.baselines import METHODS, ImageBatch, Resources
 from zsad_core.baselines.memory import GoodPartsMemory
 from zsad_core.detector import Detector
-from zsad_core.elongated import MOST, cut, joined_maps, joined_scores, squares_in
+from zsad_core.elongated import MOST, cut, joined_map, joined_scores, squares_in
 from zsad_core.images import read_image
 from zsad_core.sweep import image_scores
 
@@ -38,12 +38,12 @@ def test_squares_cover_a_strip_and_overlap(length, breadth):
 @pytest.mark.parametrize("size", [(64, 400), (400, 64), (64, 64)])
 def test_maps_are_joined_without_a_seam_where_they_lie(size):
     count = squares_in(*size)
-    flat = joined_maps(torch.full((count, 8, 8), 0.3), [size])[0]
+    flat = joined_map(torch.full((count, 8, 8), 0.3), size)
     assert flat.shape == size and flat.dtype == np.float32 and np.allclose(flat, 0.3)
     along = np.linspace(0, 1, max(size)).astype(np.float32)  # as warm as it is far along
     strip = np.broadcast_to(along[:, None, None] if size[0] > size[1] else along[:, None], (*size, 1))
     patches = [torch.from_numpy(square[4::8, 4::8, 0].copy()) for square in cut(strip)]
-    joined = joined_maps(torch.stack(patches), [size])[0]
+    joined = joined_map(torch.stack(patches), size)
     assert np.abs(joined - strip[..., 0])[4:-4, 4:-4].max() < 0.03 or count == 1
 
 

@@ -21,7 +21,7 @@ import torch
 
 from ..dense import WINDOW_SIZES
 from ..detector import Inspection
-from ..elongated import cut_all, joined_maps, joined_scores
+from ..elongated import by_picture, cut_all, joined_map, joined_scores
 from ..recipe import Recipe
 
 IMAGES_AT_ONCE = 8  # of which the windows are in memory together
@@ -87,8 +87,10 @@ class Resources:
 def inspections(scores: torch.Tensor, maps: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
     """What is handed out of scores (S,) and maps (S, rows, columns) of squares; sizes are (height, width) of images."""
     return [
-        Inspection(score=score, map=anomaly_map)
-        for score, anomaly_map in zip(joined_scores(scores.tolist(), sizes), joined_maps(maps, sizes), strict=True)
+        Inspection(score=score, map=joined_map(grids, size))
+        for score, grids, size in zip(
+            joined_scores(scores.tolist(), sizes), by_picture(maps, sizes), sizes, strict=True
+        )
     ]
 
 
