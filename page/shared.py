@@ -33,6 +33,7 @@ from zsad_core.recipe import Recipe
 
 MOST_DECODED = 25_000_000  # pixels of an image; a JPEG is decoded at a reduced size, so a phone's 48 million pass
 LONGEST = 1024  # pixels; a larger image is reduced to this before anything else happens to it
+FINEST = 4096  # the same where it is looked at closely
 FIRST = "metal nut"  # the product on the first screen
 MOST_PASSES = 72_000  # through the text encoder in one training: the preset poster-scale with eight adjectives
 KEPT_BATCHES = 12  # images with their encodings, about 4 MB each
@@ -181,15 +182,20 @@ class SharedState:
         seed: int = 0,
         method: str = OURS,
         parts: Sequence[Part] = (),
+        mode: str = "fast",
     ) -> tuple[np.ndarray, Inspection]:
         """The image under these corruptions, and what the detector, or another method in its place, says about it.
 
         Args:
             parts: as for `fitted`.
+            mode: "fine" looks closer, by ours only, and keeps nothing of it.
 
         Raises:
             InputError: a severity or seed that cannot be used, or a method that cannot run.
         """
+        if mode == "fine":
+            shown = corrupt_all(pixels, severities or {}, seed)
+            return shown, detector.inspect(shown, mode=mode)
         fitted = self.fitted(method, detector, parts)
         batch = self.image_batch(pixels, severities, seed)
         return batch.images[0], fitted.inspect(batch)[0]
@@ -265,16 +271,15 @@ def read_photo(source) -> np.ndarray:
     return read_photo_with_notes(source)[0]
 
 
-def read_photo_with_notes(source) -> tuple[np.ndarray, list[str]]:
+def read_photo_with_notes(source, longest: int = LONGEST) -> tuple[np.ndarray, list[str]]:
     """As `read_photo`, and what its visitor should know of how it was read, a sentence each.
 
     An elongated image may have as many pixels as a square one, up to 16:1: its squares would be too small else.
     """
-    longest = LONGEST
     if isinstance(source, (str, Path, bytes)):
         width, height = image_size(source)
         if squares_in(height, width) > 1:
-            longest = round(LONGEST * min(4, math.sqrt(max(width, height) / min(width, height))))
+            longest = max(longest, round(LONGEST * min(4, math.sqrt(max(width, height) / min(width, height)))))
     return read_image_with_notes(source, longest=longest, most_pixels=MOST_DECODED)
 
 

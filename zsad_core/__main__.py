@@ -49,7 +49,12 @@ def _parse(arguments) -> argparse.Namespace:
     inspect.add_argument(
         "--save-detector", metavar="FILE", help="keep the detector, as .safetensors, with its good parts"
     )
-    inspect.add_argument("--mode", choices=("fast", "windows"), default="fast", help="how the map is made")
+    inspect.add_argument(
+        "--mode",
+        choices=("fast", "fine", "windows"),
+        default="fast",
+        help="how the map is made: fine looks closer at large pictures where they are warm",
+    )
     inspect.add_argument("--overlay-dir", metavar="DIR", help="write the map over each image into this folder, as PNG")
     inspect.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
     options = parser.parse_args(arguments)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from . import __version__, detector_file
+from .cascade import inspect_finely
 from .classifier import ClassifierTraining, StateClassifier
 from .elongated import by_picture, cut_all, joined_map, joined_scores, squares_in
 from .errors import InputError
@@ -27,6 +28,7 @@ from .seeds import checked_seed
 from .verdict import NEUTRAL, state, verdict
 
 QUICK = PRESETS["quick"]
+MODES = "fast", "fine", "windows"  # in which a map is made
 BATCH = 7  # images encoded at a time: the 21 of a severity sweep make three full batches
 
 # Share in the score of the map's hottest places, and how much of the map these are; the rest is the image vector's. On
@@ -192,16 +194,18 @@ class Detector:
 
         Args:
             image: whatever `read_image` reads (PIL image, path, bytes, array), or a list or tuple of such.
-            mode: how the map is made: "fast" (one pass) or "windows" (finer, many passes); the map has its
-                share in the score, so the score differs a little.
+            mode: how the map is made: "fast" (one pass), "fine" (of a large picture, closer looks where it is warm) or
+                "windows" (finer, many passes); the map has its share in the score, so the score differs.
 
         Raises:
             InputError: an image that cannot be read, or another mode.
         """
-        if mode not in ("fast", "windows"):
-            raise InputError(f"The mode must be 'fast' or 'windows', not {mode!r:.40}.")
+        if mode not in MODES:
+            raise InputError(f"The mode must be 'fast', 'fine' or 'windows', not {mode!r:.40}.")
         if not isinstance(image, (list, tuple)):
             return self.inspect([image], mode)[0]
+        if mode == "fine":
+            return [inspect_finely(self, source) for source in image]
         inspections = []
         for start in range(0, len(image), BATCH):
             pixels = [read_image(source) for source in image[start : start + BATCH]]
