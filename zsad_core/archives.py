@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
+from .image_headers import KNOWN, SUFFIXES
 from .images import pixel_count, read_image
 from .labels import labels
 
@@ -33,7 +34,6 @@ MAX_RATIO = 200  # times that an entry may grow when it is unpacked, if to more 
 PIECE = 2**20  # bytes unpacked at a time
 LONGEST_NAME = 120  # characters of a name as it is shown
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 MASK_FOLDER = "ground_truth"  # of MVTec AD's layout
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others may ask for gigabytes before the first byte
 
@@ -171,7 +171,7 @@ def _reason_to_skip(name: str, folders: list[str], base: str, info: zipfile.ZipI
     if suffix == ".zip":
         return "A zip within a zip is not opened: give it by itself."
     if suffix not in SUFFIXES:
-        return "Not an image by its name; PNG, JPEG, WebP, BMP, TIFF and GIF files are read."
+        return f"Not an image by its name; give {KNOWN} files."
     if info is None:
         return None
     if name.startswith("/") or ".." in folders or re.match("[A-Za-z]:", name):

@@ -86,8 +86,10 @@ def inspect_finely(detector, image, share: float = SHARE):
     patches = _patches(detector, pixels, chosen)
     joined = _laid_over(joined, chosen, patches, cell, size)
     count = max(1, int(patches[0].numel() * HOTTEST))
-    score = max(whole.score, patches.flatten().topk(count).values.mean().item())
-    return Inspection(score=min(1.0, score), map=enlarged(torch.from_numpy(joined)[None], size)[0].clamp(0, 1).numpy())
+    close = min(1.0, patches.flatten().topk(count).values.mean().item())
+    return Inspection(
+        score=(whole.score + close) / 2, map=enlarged(torch.from_numpy(joined)[None], size)[0].clamp(0, 1).numpy()
+    )
 
 
 def _patches(detector, pixels: np.ndarray, chosen: Sequence[Window]) -> torch.Tensor:

@@ -31,6 +31,11 @@ _KINDS = (
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 KNOWN = "PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, PGM, PPM or HEIC"
+# By which folders and zips are searched; what a file is its content decides.
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"),
+    *(".pgm", ".ppm", ".heic", ".heif"),
+)
 
 
 @dataclass(frozen=True)
