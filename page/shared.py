@@ -37,6 +37,7 @@ FINEST = 4096  # the same where it is looked at closely
 FIRST = "metal nut"  # the product on the first screen
 MOST_PASSES = 72_000  # through the text encoder in one training: the preset poster-scale with eight adjectives
 KEPT_BATCHES = 12  # images with their encodings, about 4 MB each
+KEPT_STRIPS = 2  # the same of elongated images, up to 80 MB each
 KEPT_DETECTORS = 16
 KEPT_FITTED = 64  # other methods by product: two vectors each, or an FNN
 KEPT_MEMORIES = 16  # of good parts, 12 MB each at most
@@ -75,7 +76,8 @@ class SharedState:
         named = {OURS: METHODS[OURS], **METHODS, MEMORY: GoodPartsMemory}
         self.methods = {name: made(backbone) for name, made in named.items()}
         self.missing = {name: method.missing() for name, method in self.methods.items()}
-        self._batches, self._fitted = LruCache(KEPT_BATCHES), LruCache(KEPT_FITTED)
+        self._batches, self._strips = LruCache(KEPT_BATCHES), LruCache(KEPT_STRIPS)
+        self._fitted = LruCache(KEPT_FITTED)
         self._detectors, self._memories = LruCache(KEPT_DETECTORS), LruCache(KEPT_MEMORIES)
         self.shipped = self._read_shipped(assets / "detectors")
 
@@ -171,7 +173,7 @@ class SharedState:
 
     def forget_unasked(self, seconds: float) -> None:
         """Forgets the photos, and what was computed of them, that nobody has asked for in so many seconds."""
-        for cache in (self._batches, self._detectors, self._fitted, self._memories):
+        for cache in (self._batches, self._strips, self._detectors, self._fitted, self._memories):
             cache.forget_unasked(seconds)
 
     def look(
@@ -206,7 +208,8 @@ class SharedState:
         # What cannot be hashed is no severity, and is refused by corrupt_all.
         levels = tuple(sorted((str(kind), repr(severity)) for kind, severity in severities.items()))
         key = (hashlib.sha256(pixels).digest(), pixels.shape, levels, repr(seed))
-        return self._batches.get(key, lambda: ImageBatch(self.backbone, [corrupt_all(pixels, severities, seed)]))
+        kept = self._strips if squares_in(*pixels.shape[:2]) > 1 else self._batches
+        return kept.get(key, lambda: ImageBatch(self.backbone, [corrupt_all(pixels, severities, seed)]))
 
 
 class LruCache:
