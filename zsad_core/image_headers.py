@@ -8,6 +8,7 @@ import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from .errors import InputError
 from .netpbm import is_netpbm, read_netpbm_header
@@ -19,7 +20,10 @@ MAX_PARTS = 100_000  # segments of a JPEG, chunks of a PNG
 MAX_COMMENT = 2**20  # bytes before the first frame of a GIF: Pillow joins comments piece by piece
 MAX_RLE = 4_000_000  # pixels, and bytes, of a BMP in run-length code, which Pillow unpacks in Python
 SPARE_CLAIMS = 2**20  # bytes that the tags of a file may claim beyond its length, as damaged ones do
+FIRST_TAGS = 4  # of a TIFF's page, which are in order: among them what kind of page it is
 MAX_PAGES = 100  # of a TIFF or GIF that are told apart
+MAX_PIECES = 2**19  # of a GIF that are passed while its frames are counted
+MAX_TAGS = 4096  # of a page of a TIFF behind the first; no program writes so many
 MAX_VALUES = 2**18  # values of a TIFF tag, such as the places of its strips; each becomes a Python object
 
 _KINDS = (
@@ -220,18 +224,20 @@ def _gif(data: bytes, name: str) -> Header:
 
 def _gif_frames(data: bytes, at: int) -> int:
     """How many frames begin from the first one on, as far as they are counted."""
-    frames = 0
-    for _ in range(MAX_PARTS):
-        if at + 10 > len(data) or frames > MAX_PAGES or data[at] not in (0x21, 0x2C):
+    frames, within = 0, False
+    for _ in range(MAX_PIECES):
+        if at + 10 > len(data) or frames > MAX_PAGES:
             break
-        if data[at] == 0x2C:
-            frames += 1
-            at += 11 + (6 << (data[at + 9] & 7) if data[at + 9] & 128 else 0)  # its colours, and a byte before its code
-        else:
-            at += 2
-        while at < len(data) and data[at]:
+        if within:  # pieces of at most 255 bytes up to an empty one
+            within = data[at] > 0
             at += 1 + data[at]
-        at += 1
+        elif data[at] == 0x2C:
+            frames, within = frames + 1, True
+            at += 11 + (6 << (data[at + 9] & 7) if data[at + 9] & 128 else 0)  # its colours, and a byte before its code
+        elif data[at] == 0x21:
+            at, within = at + 2, True
+        else:
+            break
     return max(1, frames)
 
 
@@ -275,20 +281,20 @@ def _directories(data: bytes) -> Iterator[int]:
         (start,) = struct.unpack_from(place, data, at)
         if start in seen or not 0 < start < len(data) - 8:
             return
+        (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
+        if seen and count > MAX_TAGS:
+            return
         seen.add(start)
         yield start
-        (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
         at = start + (8 if big else 2) + count * entry
 
 
 def _is_page(data: bytes, start: int) -> bool:
     """Whether a picture of a TIFF stands for itself, and is no smaller copy and no mask of another."""
     order, big = _byte_order(data)
-    for tag, kind, _, value in _entries(data, start, order, big):
+    for tag, kind, _, value in islice(_entries(data, start, order, big), FIRST_TAGS):
         if tag == 254 and kind in _TIFF_WHOLE:
             return not struct.unpack_from(order + _TIFF_WHOLE[kind], value)[0] & 5
-        if tag > 254:  # they are in order
-            break
     return True
 
 

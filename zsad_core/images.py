@@ -28,6 +28,7 @@ MAX_SIDE = 32_768  # keeps a strip of one pixel by millions from blowing up what
 MAX_BYTES = 128 * 2**20
 # "JPEG" covers MPO, the two-picture JPEG of some cameras, and "PPM" PGM. HEIF is read where pi-heif is installed.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM")
+_READ_AT_ONCE = "PPM", "HEIF"  # not by a decoder of Pillow, which reads the header first
 STRIP = 2**18  # pixels converted at a time
 DEPTHS = 10, 12, 14, 16, 24, 32  # bits a value that cameras and X-ray machines give
 NEARLY_BLACK = 64  # of 255: a picture whose brightest value is under it may have been read wrongly
@@ -69,8 +70,8 @@ def read_image(source, longest: int | None = None, most_pixels: int = MAX_PIXELS
         most_pixels: that may be decoded. A JPEG that is decoded reduced may have up to MAX_PIXELS.
 
     Of several pages or frames the first is read. EXIF rotation is applied, alpha is laid over white, grey is repeated
-    to three channels, CMYK and palettes are converted. Grey of more than 8 bits is scaled by the bits in use: where the
-    brightest value is under 4096, that is white. Where no more than 8 bits are in use, 65535 is white.
+    to three channels, CMYK and palettes are converted. Grey of more than 8 bits is scaled by the bits in use, 10, 12,
+    14 or 16: where no value is over 4095, that is white. Where no value is over 255, 65535 is white all the same.
 
     Returns a new (H, W, 3) uint8 array; it shares no memory with the source.
     Raises InputError if there is no such file, it is not an image of FORMATS, damaged, cut short, made to keep a
@@ -245,10 +246,8 @@ def _turn_to(image: Image.Image, page: int, name: str) -> None:
 
 def _opened(data: bytes, header: Header, name: str) -> Image.Image:
     """The image by the decoder of its kind, before its pixels are decoded. Raises InputError."""
-    if header.kind == "PPM":  # see `_decoded`
-        return Image.new("L", (0, 0))
-    if header.kind == "HEIF":
-        return _opened_heif(data, name)
+    if header.kind in _READ_AT_ONCE:
+        return Image.new("RGB", (1, 1))
     if header.kind == "AVIF" and not features.check("avif"):
         raise InputError(f"{name} is an AVIF picture, which Pillow reads from 11.3 on: pip install -U pillow.")
     try:
@@ -257,7 +256,7 @@ def _opened(data: bytes, header: Header, name: str) -> Image.Image:
         raise _layout_not_read(header, name) or _damaged(name) from None
 
 
-def _opened_heif(data: bytes, name: str) -> Image.Image:
+def _heif_decoded(data: bytes, name: str) -> Image.Image:
     if importlib.util.find_spec("pi_heif") is None:
         raise InputError(
             f"{name} is a HEIC picture, as iPhones take them: pip install pi-heif to have it read, or save it as JPEG."
@@ -292,10 +291,10 @@ def _decoded(
     most_pixels: int,
     notes: list[str],
 ) -> np.ndarray:
-    size = (header.width, header.height) if header.kind == "PPM" else image.size
+    size = (header.width, header.height) if header.kind in _READ_AT_ONCE else image.size
     _check_size(*size, name)  # again: this is what will be decoded
     whole = math.prod(size)
-    exact_size = None if longest is None else _ask_for_less(image, longest)
+    exact_size = _ask_for_less(image, longest) if longest is not None and header.kind == "JPEG" else None
     decoded = math.prod(image.size) if exact_size else whole
     if decoded > most_pixels:
         raise InputError(
@@ -306,6 +305,8 @@ def _decoded(
     with DECODING.take(int(header.held * whole + (_stored_bytes(image.mode) + 3) * decoded)):
         if header.kind == "PPM":
             return _from_netpbm(data, name, longest, notes)
+        if header.kind == "HEIF":
+            return _from_pil(_heif_decoded(data, name), name, longest, notes)
         return _from_pil(image, name, longest, notes, exact_size, header)
 
 
@@ -458,7 +459,8 @@ def _from_array(array: np.ndarray, longest: int | None, notes: list[str]) -> np.
             raise InputError(f"A float image array runs from {low} to {high}: give 0 to 1, or uint8 for 0 to 255.")
         return _from_values(array, 1, longest)
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
-        return _from_values(array, _white(array[..., :3].max().item(), array.dtype, notes), longest)
+        colours = array if array.ndim == 2 else array[..., :3]
+        return _from_values(array, _white(colours.max().item(), array.dtype, notes), longest)
     if array.dtype != np.uint8:
         raise InputError(f"An image array has the dtype {array.dtype}: give uint8, uint16 or floats in [0, 1].")
     return _from_values(array, 255, longest)

@@ -76,6 +76,13 @@ def test_deep_grey_is_scaled_by_the_bits_in_use(bits, order):
         assert f"read as {bits} bits" in notes[0] and f"{white:,}" in notes[0]
 
 
+def test_the_brightest_value_may_stand_anywhere():
+    values = np.full((20, 30), 300, np.uint16)
+    values[-1, -1] = 4095
+    for source in (values, values[..., None].repeat(3, axis=2), Image.fromarray(values)):
+        assert read_image(source).max() == 255
+
+
 def test_values_in_the_upper_bits_and_of_all_16_bits_are_read_as_16_bits():
     for shift in (0, 4, 6):  # 12 or 10 bits shifted upwards
         values = np.array([[0, 65535 >> shift << shift]], np.uint16)
@@ -195,6 +202,8 @@ def test_pgm_and_ppm_of_every_depth_are_read():
         colour = np.array([[[0, white, 0]]], kind)
         np.testing.assert_array_equal(read_image(b"P6\n1 1\n%d\n" % white + colour.tobytes()), [[[0, 255, 0]]])
         assert not notes
+    field = np.full((30, 40), 200, np.uint8)
+    assert read_image(b"P5 40 30 255 " + field.tobytes(), longest=20).shape == (15, 20, 3)
 
 
 @pytest.mark.parametrize("data", [b"P5\n", b"P5 4 4 255\nabc", b"P5 4 4 0\n" + bytes(16), b"P6 4 x 255\n" + bytes(99),
