@@ -138,7 +138,8 @@ def local_source(path: str | Path, name: str | None = None) -> Source:
                 f"({error!r}): name the architecture with --backbone."
             ) from error
     if name is None and (config := _described_by_transformers(path)):
-        return dataclasses.replace(described(config), name=f"CLIP ({path.name})", path=path)
+        source = described(config)
+        return dataclasses.replace(source, name=f"{source.name} ({path.name})", path=path)
     name = name or _recognise(path)
     architecture, tag = resolve(name)
     normalisation = _normalisation(architecture, tag)
