@@ -9,7 +9,7 @@ import numpy as np
 from page.inspection import IN_SCORING, detector_file
 from page.parts import Part, doubts_of, said_by, words_alone
 from page.runs import Runs
-from page.shared import MEMORY, OURS, SharedState, read_photo
+from page.shared import FINEST, LONGEST, MEMORY, OURS, SharedState, read_photo_with_notes
 from page.training import SWEEPING, TRAINING, recipe_from
 from page.words import in_words
 from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
@@ -56,6 +56,7 @@ class Api:
                     *(gr.Number(0, label=kind, info="severity, 0 to 5") for kind in POSTER_CORRUPTIONS),
                     gr.Number(0, label="seed"),
                     good_parts,
+                    gr.Textbox("fast", label="mode", info='"fast", or "fine" for small damage in a large picture'),
                 ],
                 [
                     gr.Number(label="score_clean"),
@@ -133,6 +134,7 @@ class Api:
         noise: float = 0,
         seed: float = 0,
         good_parts: list[str] | None = None,
+        mode: str = "fast",
     ) -> tuple[float, float, str, str, np.ndarray, np.ndarray]:
         """Scores an image as it is and under corruptions.
 
@@ -147,20 +149,26 @@ class Api:
             seed: of the noise.
             good_parts: 1 to 16 photos of good parts, or zips of them, that the image is held against as well; it is
                 then no longer zero-shot.
+            mode: "fast" looks once; "fine" looks closer at a large image where it is warm, by words alone.
+                It reads up to 4096 pixels on the longer side.
         Returns:
             Anomaly scores clean and corrupted in [0, 1] (0.5 is neutral), the verdicts in words, and both images with
             their anomaly maps over them. With good parts the verdicts also say how many there are, the score by words
-            alone, and which part stands out among the others.
+            alone, and which part stands out among the others. What a person should know of how the file was read, such
+            as "Page 1 of 2 is read.", stands behind the clean verdict.
         """
         parts = self.shared.parts_in(good_parts)
-        pixels, asked, seed = self._image(image), self._detector(product, detector, parts), _whole(seed)
+        if mode not in ("fast", "fine"):
+            raise InputError(f'The mode must be "fast" or "fine", not {mode!r:.40}.')
+        pixels, notes = self._image(image, FINEST if mode == "fine" else LONGEST)
+        asked, seed = self._detector(product, detector, parts), _whole(seed)
         severities = dict(zip(POSTER_CORRUPTIONS, (brightness, contrast, blur, noise), strict=True))
-        clean, seen_clean = self.shared.look(asked, pixels)
-        corrupted, seen_corrupted = self.shared.look(asked, pixels, severities, seed)
+        clean, seen_clean = self.shared.look(asked, pixels, mode=mode)
+        corrupted, seen_corrupted = self.shared.look(asked, pixels, severities, seed, mode=mode)
         return (
             seen_clean.score,
             seen_corrupted.score,
-            _verdict(asked, seen_clean),
+            ". ".join([_verdict(asked, seen_clean), *notes]),
             _verdict(asked, seen_corrupted),
             overlay(clean, seen_clean.map),
             overlay(corrupted, seen_corrupted.map),
@@ -195,7 +203,8 @@ class Api:
             scores by words alone.
         """
         parts = self.shared.parts_in(good_parts)
-        pixels, asked, seed = self._image(image), self._detector(product, detector, parts), _whole(seed)
+        pixels, _ = self._image(image)
+        asked, seed = self._detector(product, detector, parts), _whole(seed)
         kinds = list(dict.fromkeys(kind for kind in map(str.strip, str(corruptions).split(",")) if kind))
         fitted, scores = self.shared.fitted(method, asked, parts), {}
         words, by_words = self.shared.fitted(OURS, words_alone(asked)), {}
@@ -226,10 +235,10 @@ class Api:
         title = f"{asked.product}, {self.shared.methods[method].title}: anomaly score against severity"
         yield summary, severity_picture(summary["scores"], title)
 
-    def _image(self, path: str | None) -> np.ndarray:
+    def _image(self, path: str | None, longest: int = LONGEST) -> tuple[np.ndarray, list[str]]:
         if path is None:
             raise InputError("There is no image to inspect: give an image file.")
-        return read_photo(path)
+        return read_photo_with_notes(path, longest)
 
     def _detector(self, product: str, path: str | None, parts: Sequence[Part]) -> Detector:
         known = self.shared.detector_in(path) if path else self.shared.detector_for(product)

@@ -14,7 +14,7 @@ from page.methods import about_methods, method_switch
 from page.parts import count_of, said_by
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
-from page.shared import LONGEST, MEMORY, OURS, Sample, SharedState, read_photo
+from page.shared import LONGEST, MEMORY, OURS, Sample, SharedState, read_photo_with_notes
 from page.words import in_words
 from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.detector import Detector, Inspection
@@ -198,7 +198,10 @@ class InspectView:
     @in_words
     def open(self, source):
         """An image of the visitor's own was uploaded, pasted, dropped or taken; no sample is shown any more."""
-        return Photo(read_photo(source), "your photo"), ""
+        pixels, notes = read_photo_with_notes(source)
+        for note in notes:
+            gr.Info(note)
+        return Photo(pixels, "your photo"), ""
 
     @in_words
     def load(self, path, own):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -22,18 +23,21 @@ from zsad_core.baselines.memory import GoodPartsMemory
 from zsad_core.baselines.ours import FittedDetector
 from zsad_core.corruptions import corrupt_all
 from zsad_core.detector import Detector, Inspection, Training
+from zsad_core.elongated import squares_in
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address
 from zsad_core.good_parts import MOST, reduced
-from zsad_core.images import read_image
+from zsad_core.images import image_size, read_image_with_notes
 from zsad_core.prompts import clean_product_name
 from zsad_core.recipe import Recipe
 
 MOST_DECODED = 25_000_000  # pixels of an image; a JPEG is decoded at a reduced size, so a phone's 48 million pass
 LONGEST = 1024  # pixels; a larger image is reduced to this before anything else happens to it
+FINEST = 4096  # the same where it is looked at closely
 FIRST = "metal nut"  # the product on the first screen
 MOST_PASSES = 72_000  # through the text encoder in one training: the preset poster-scale with eight adjectives
 KEPT_BATCHES = 12  # images with their encodings, about 4 MB each
+KEPT_STRIPS = 2  # the same of elongated images, up to 80 MB each
 KEPT_DETECTORS = 16
 KEPT_FITTED = 64  # other methods by product: two vectors each, or an FNN
 KEPT_MEMORIES = 16  # of good parts, 12 MB each at most
@@ -72,7 +76,8 @@ class SharedState:
         named = {OURS: METHODS[OURS], **METHODS, MEMORY: GoodPartsMemory}
         self.methods = {name: made(backbone) for name, made in named.items()}
         self.missing = {name: method.missing() for name, method in self.methods.items()}
-        self._batches, self._fitted = LruCache(KEPT_BATCHES), LruCache(KEPT_FITTED)
+        self._batches, self._strips = LruCache(KEPT_BATCHES), LruCache(KEPT_STRIPS)
+        self._fitted = LruCache(KEPT_FITTED)
         self._detectors, self._memories = LruCache(KEPT_DETECTORS), LruCache(KEPT_MEMORIES)
         self.shipped = self._read_shipped(assets / "detectors")
 
@@ -168,7 +173,7 @@ class SharedState:
 
     def forget_unasked(self, seconds: float) -> None:
         """Forgets the photos, and what was computed of them, that nobody has asked for in so many seconds."""
-        for cache in (self._batches, self._detectors, self._fitted, self._memories):
+        for cache in (self._batches, self._strips, self._detectors, self._fitted, self._memories):
             cache.forget_unasked(seconds)
 
     def look(
@@ -179,15 +184,20 @@ class SharedState:
         seed: int = 0,
         method: str = OURS,
         parts: Sequence[Part] = (),
+        mode: str = "fast",
     ) -> tuple[np.ndarray, Inspection]:
         """The image under these corruptions, and what the detector, or another method in its place, says about it.
 
         Args:
             parts: as for `fitted`.
+            mode: "fine" looks closer, by ours only, and keeps nothing of it.
 
         Raises:
             InputError: a severity or seed that cannot be used, or a method that cannot run.
         """
+        if mode == "fine":
+            shown = corrupt_all(pixels, severities or {}, seed)
+            return shown, detector.inspect(shown, mode=mode)
         fitted = self.fitted(method, detector, parts)
         batch = self.image_batch(pixels, severities, seed)
         return batch.images[0], fitted.inspect(batch)[0]
@@ -198,7 +208,8 @@ class SharedState:
         # What cannot be hashed is no severity, and is refused by corrupt_all.
         levels = tuple(sorted((str(kind), repr(severity)) for kind, severity in severities.items()))
         key = (hashlib.sha256(pixels).digest(), pixels.shape, levels, repr(seed))
-        return self._batches.get(key, lambda: ImageBatch(self.backbone, [corrupt_all(pixels, severities, seed)]))
+        kept = self._strips if squares_in(*pixels.shape[:2]) > 1 else self._batches
+        return kept.get(key, lambda: ImageBatch(self.backbone, [corrupt_all(pixels, severities, seed)]))
 
 
 class LruCache:
@@ -260,7 +271,19 @@ def check_visitors_recipe(recipe: Recipe) -> None:
 
 def read_photo(source) -> np.ndarray:
     """An image as the page works on it: (H, W, 3) uint8, its longer side at most LONGEST pixels. Raises InputError."""
-    return read_image(source, longest=LONGEST, most_pixels=MOST_DECODED)
+    return read_photo_with_notes(source)[0]
+
+
+def read_photo_with_notes(source, longest: int = LONGEST) -> tuple[np.ndarray, list[str]]:
+    """As `read_photo`, and what its visitor should know of how it was read, a sentence each.
+
+    An elongated image may have as many pixels as a square one, up to 16:1: its squares would be too small else.
+    """
+    if isinstance(source, (str, Path, bytes)):
+        width, height = image_size(source)
+        if squares_in(height, width) > 1:
+            longest = max(longest, round(LONGEST * min(4, math.sqrt(max(width, height) / min(width, height)))))
+    return read_image_with_notes(source, longest=longest, most_pixels=MOST_DECODED)
 
 
 def read_samples(folder: Path) -> dict[str, Sample]:

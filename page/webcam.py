@@ -54,13 +54,14 @@ Inspect. Frames are scored and forgotten: nothing is stored.</p>
             pixels = read_frame(getattr(event, "frame", None))
         except InputError as error:
             return {"number": number, "sentence": str(error)}
-        seen = detector.inspect_encoded(self.shared.backbone.encode([pixels]), [(MAP_SIDE, MAP_SIDE)])[0]
+        seen = detector.inspect(pixels)
+        step = max(1, max(seen.map.shape) // MAP_SIDE)
         return {
             "number": number,
             "score": seen.score,
             "verdict": seen.verdict,
             "state": seen.state,
-            "map": data_address(heat(seen.map)),
+            "map": data_address(heat(seen.map[::step, ::step])),
             "product": f"{detector.product}, {said_by(detector)}" if detector.good_parts else detector.product,
         }
 

@@ -64,7 +64,9 @@ watch('value', () => {
         columns = []
         for title, severities in levels.items():
             batch = self.shared.image_batch(selection.picture.pixels, severities)
-            columns.append(_column(title, batch.images[0], self.explainer.explain(selection.kept, batch.encoded)))
+            hottest = int(selection.kept.patch_probabilities(batch.encoded.dense).flatten(1).amax(dim=1).argmax())
+            reasons = self.explainer.explain(selection.kept, batch.encoded, hottest)
+            columns.append(_column(title, batch.squares[hottest], reasons))
         return f"{_note(selection)}{''.join(columns)}{self._aid()}"
 
     def _aid(self) -> str:

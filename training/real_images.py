@@ -47,7 +47,7 @@ def real_images(backbone, root, report=print):
             )
             encoded = backbone.encode(shown)
             plain_maps = torch.einsum("nhwd,d->nhw", encoded.dense, axis)
-            seen = detector.inspect_encoded(encoded, [picture.shape[:2] for picture in pictures])
+            seen = detector.inspect(shown)
             scores = {"ensemble": (encoded.image @ axis).numpy(), "detector": np.array([one.score for one in seen])}
             truth, values = [], {method: [] for method in METHODS}
             for number, sample in enumerate(category.samples):

@@ -49,7 +49,12 @@ def _parse(arguments) -> argparse.Namespace:
     inspect.add_argument(
         "--save-detector", metavar="FILE", help="keep the detector, as .safetensors, with its good parts"
     )
-    inspect.add_argument("--mode", choices=("fast", "windows"), default="fast", help="how the map is made")
+    inspect.add_argument(
+        "--mode",
+        choices=("fast", "fine", "windows"),
+        default="fast",
+        help="how the map is made: fine looks closer at large pictures where they are warm",
+    )
     inspect.add_argument("--overlay-dir", metavar="DIR", help="write the map over each image into this folder, as PNG")
     inspect.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
     options = parser.parse_args(arguments)
@@ -63,7 +68,7 @@ def _parse(arguments) -> argparse.Namespace:
 
 def _inspect(options) -> int:
     from zsad_core.backbone import load_backbone  # here, so that --help and wrong usage need not wait for torch
-    from zsad_core.images import read_image
+    from zsad_core.images import read_image_with_notes
     from zsad_core.prompts import clean_product_name
     from zsad_core.verdict import VERDICTS
 
@@ -84,7 +89,9 @@ def _inspect(options) -> int:
     rows = []
     for image in options.images:
         try:
-            pixels = read_image(image)
+            pixels, notes = read_image_with_notes(image)
+            for note in notes:
+                print(f"{image}: {note}", file=sys.stderr)
             seen = detector.inspect(pixels, mode=options.mode)
             row = {
                 "image": image,

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
-from .file_names import IMAGE_SUFFIXES, is_image, is_litter
+from .file_names import is_image, is_litter
+from .image_headers import KNOWN, SUFFIXES
 from .images import pixel_count, read_image
 from .labels import labels, taken_for
 from .masks import is_mask_folder, masks_among
@@ -36,7 +37,6 @@ MAX_RATIO = 200  # times that an entry may grow when it is unpacked, if to more 
 PIECE = 2**20  # bytes unpacked at a time
 LONGEST_NAME = 120  # characters of a name as it is shown
 
-SUFFIXES = IMAGE_SUFFIXES
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others may ask for gigabytes before the first byte
 
 
@@ -205,8 +205,8 @@ def _reason_to_skip(name: str, folders: list[str], base: str, info: zipfile.ZipI
     suffix = Path(base).suffix.lower()
     if suffix == ".zip":
         return "A zip within a zip is not opened: give it by itself."
-    if suffix not in IMAGE_SUFFIXES:
-        return "Not an image by its name; PNG, JPEG, WebP, BMP, TIFF, GIF and their like are read."
+    if suffix not in SUFFIXES:
+        return f"Not an image by its name; give {KNOWN} files."
     if info is None:
         return None
     if name.startswith("/") or ".." in folders or re.match("[A-Za-z]:", name):

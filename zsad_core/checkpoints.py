@@ -1,7 +1,6 @@
 """Where weights come from: open_clip's models, the hub, and local checkpoint files.
 
-Everything here ends in an open_clip model with its weights, or in a sentence that says what to do. Weights are read
-with safetensors or with torch's weights_only reader, never unpickled.
+Everything here ends in an open_clip model with its weights, or in a sentence that says what to do.
 """
 
 import contextlib
@@ -22,12 +21,12 @@ from huggingface_hub.utils import get_session
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.convert import convert_state_dict
 from open_clip.model import CLIP, CustomTextCLIP, convert_to_custom_text_state_dict
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from tqdm.auto import tqdm
 
-from .backbone_table import RECOMMENDED, WEIGHT_FILES, WEIGHT_SUFFIXES, backbone_table, cached_file
+from .backbone_table import RECOMMENDED, WEIGHT_FILES, backbone_table, cached_file
 from .errors import InputError
+from .weight_names import config_of_transformers
+from .weights_file import read_weights
 
 PROBE_SECONDS = 5  # for one connection to the hub, before a download is begun
 
@@ -114,7 +113,8 @@ def local_source(path: str | Path, name: str | None = None) -> Source:
     Args:
         path: a .safetensors, or a .bin, .pt or .pth of plain tensors.
         name: its architecture, in a form that `resolve` accepts. If not given it is read from an
-            `open_clip_config.json` beside the file, or else recognised by the tensors' names and shapes.
+            `open_clip_config.json` or a transformers' `config.json` beside the file, or else recognised by the tensors'
+            names and shapes.
     Raises:
         InputError: no such file, or its architecture cannot be told.
     """
@@ -137,10 +137,39 @@ def local_source(path: str | Path, name: str | None = None) -> Source:
                 f"{sidecar.name} beside {path.name} is not open_clip's description of a model "
                 f"({error!r}): name the architecture with --backbone."
             ) from error
+    if name is None and (config := _described_by_transformers(path)):
+        source = described(config)
+        return dataclasses.replace(source, name=f"{source.name} ({path.name})", path=path)
     name = name or _recognise(path)
     architecture, tag = resolve(name)
     normalisation = _normalisation(architecture, tag)
     return Source(f"{name} ({path.name})", architecture, _config(architecture), *normalisation, path)
+
+
+def _described_by_transformers(path: Path) -> str | dict | None:
+    """What a `config.json` of a CLIPModel beside a file says: an architecture of open_clip, or its configuration.
+
+    Raises:
+        InputError: it is one of a CLIP, and cannot be used.
+    """
+    place = path.with_name("config.json")
+    if not (path.is_file() and place.is_file()):
+        return None
+    try:
+        config = config_of_transformers(json.loads(place.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+        raise InputError(
+            f"The config.json beside {path.name} is not that of a CLIPModel ({error!r:.120}): name the architecture "
+            "with --backbone."
+        ) from error
+    if config is None:
+        return None
+    names = [row["architecture"] for row in backbone_table() if row["architecture"]] + open_clip.list_models()
+    for name in names:
+        known = open_clip.get_model_config(name)
+        if _sizes_of(known) == _sizes_of(config) and known.get("quick_gelu", False) == config["quick_gelu"]:
+            return name
+    return config
 
 
 def described(architecture: str | dict) -> Source:
@@ -177,7 +206,7 @@ def load_model(source: Source) -> CLIP | CustomTextCLIP:
         InputError: the file is missing, damaged, not a plain weights file, or of another architecture.
     """
     assert source.path is not None
-    state = _read(source.path)
+    state = read_weights(source.path)
     with torch.device("meta"):  # no memory and no random initialisation: every weight comes from the file
         model = build(source.config)
     persistent = model.state_dict().keys()
@@ -189,8 +218,7 @@ def load_model(source: Source) -> CLIP | CustomTextCLIP:
     except RuntimeError as error:
         first = str(error).split("\n")[1:2]
         raise InputError(
-            f"{source.path.name} does not fit {source.name} ({''.join(first).strip()[:160]}): "
-            "name its architecture with --backbone."
+            f"{source.path.name} does not fit {source.name} ({''.join(first).strip()[:160]}). {_advice(state)}"
         ) from error
     return model
 
@@ -287,34 +315,6 @@ def _normalisation(architecture: str, tag: str | None) -> tuple[tuple, tuple]:
     return tuple(row.get("mean", OPENAI_DATASET_MEAN)), tuple(row.get("std", OPENAI_DATASET_STD))
 
 
-def _read(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a weights file by name, floats as float32."""
-    if not path.is_file():
-        raise InputError(f"There is no weights file {path.name!r}: check the path given for the weights.")
-    if path.suffix.lower() not in WEIGHT_SUFFIXES:
-        raise InputError(f"{path.name!r} is not a weights file: give a .safetensors, .bin, .pt or .pth.")
-    try:
-        if path.suffix.lower() == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path.name} is damaged or not what its name says: fetch it again.") from error
-    except Exception as error:  # the weights_only reader raises many kinds, all of which mean the same to a person
-        raise InputError(
-            f"{path.name} is damaged, or holds more than plain tensors and is not read for safety: "
-            "fetch it again, or convert it to .safetensors."
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InputError(f"{path.name} does not hold the weights of one model: give a checkpoint of open_clip.")
-    return {
-        str(key).removeprefix("module."): value.float() if value.is_floating_point() else value
-        for key, value in state.items()
-    }
-
-
 def _as_open_clip(model, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The tensors under the names that `model` has for them."""
     state = convert_state_dict(model, state)
@@ -322,14 +322,69 @@ def _as_open_clip(model, state: dict[str, torch.Tensor]) -> dict[str, torch.Tens
         state = convert_to_custom_text_state_dict(state)
     if "logit_scale" in state and state["logit_scale"].numel() == 1:
         state["logit_scale"] = state["logit_scale"].reshape(model.logit_scale.shape)
+    return state
+
+
+def _advice(state: dict[str, torch.Tensor]) -> str:
+    """What to do with weights that were not recognised, or do not fit what they were taken for, as a sentence."""
+    sizes = _sizes(state)
+    if sizes is None:
+        return (
+            f"Its tensors, such as {next(iter(state))!r:.80}, are not called as those of a CLIP with a ViT: if it is "
+            "another model of open_clip, name it with --backbone; else give the weights of a CLIP."
+        )
+    fitting = [name for name in open_clip.list_models() if _sizes_of(open_clip.get_model_config(name)) == sizes]
+    if fitting:
+        return f"It has the sizes of {' and '.join(fitting[:4])}: name it with --backbone, or fetch it again."
+    said = ", ".join(f"{name.replace('_', ' ')} {size}" for name, size in sizes.items())
+    return (
+        f"It is a CLIP of sizes that open_clip has no name for ({said}), so no --backbone fits: put an "
+        "open_clip_config.json that says them beside it."
+    )
+
+
+def _sizes(state: dict[str, torch.Tensor]) -> dict[str, int] | None:
+    """What the tensors of a ViT's CLIP tell of its configuration; None for any other model."""
+    places = state.get("visual.positional_embedding"), state.get("positional_embedding")
+    patch, projection = state.get("visual.conv1.weight"), state.get("text_projection")
+    if any(tensor is None or tensor.ndim < 2 for tensor in (*places, patch, projection)):
+        return None
+    image_places, text_places = places
     return {
-        key: value for key, value in state.items() if key not in ("input_resolution", "context_length", "vocab_size")
-    }  # OpenAI's files carry these
+        "embed_dim": projection.shape[1],
+        "image_size": round((image_places.shape[0] - 1) ** 0.5) * patch.shape[-1],
+        "patch_size": patch.shape[-1],
+        "image_width": image_places.shape[1],
+        "image_layers": _layers(state, "visual.transformer.resblocks."),
+        "context_length": text_places.shape[0],
+        "text_width": text_places.shape[1],
+        "text_layers": _layers(state, "transformer.resblocks."),
+    }
+
+
+def _layers(state: dict[str, torch.Tensor], prefix: str) -> int:
+    return len({name.removeprefix(prefix).partition(".")[0] for name in state if name.startswith(prefix)})
+
+
+def _sizes_of(config: dict) -> dict | None:
+    """The same of a configuration of open_clip."""
+    image, text = config["vision_cfg"], config["text_cfg"]
+    return {
+        "embed_dim": config["embed_dim"],
+        "image_size": image.get("image_size", 224),
+        "patch_size": image.get("patch_size"),
+        "image_width": image.get("width", 768),
+        "image_layers": image.get("layers", 12),
+        "context_length": text.get("context_length", 77),
+        "text_width": text.get("width", 512),
+        "text_layers": text.get("layers", 12),
+    }
 
 
 def _recognise(path: Path) -> str:
     """The name of the table's backbone that has exactly the tensors of this file."""
-    shapes = {key: value.shape for key, value in _read(path).items()}
+    state = read_weights(path)
+    shapes = {key: value.shape for key, value in state.items()}
     for row in backbone_table():
         if not row["architecture"]:
             continue
@@ -344,4 +399,4 @@ def _recognise(path: Path) -> str:
                     "open_clip."
                 )
             return row["name"]
-    raise InputError(f"The architecture of {path.name} is none of the table's: name it with --backbone.")
+    raise InputError(f"{path.name} is no backbone of the table. {_advice(state)}")

@@ -13,11 +13,13 @@ import numpy as np
 import torch
 
 from . import __version__, detector_file
+from .cascade import inspect_finely
 from .classifier import ClassifierTraining, StateClassifier
+from .elongated import by_picture, cut_all, joined_map, joined_scores, squares_in
 from .errors import InputError
 from .good_parts import Memory, remember
 from .images import read_image
-from .maps import anomaly_map, mean_over_neighbours
+from .maps import mean_over_neighbours
 from .profile import OURS
 from .progress import Progress
 from .prompt_learning import PromptLearning, diversity_loss, join_words
@@ -27,6 +29,7 @@ from .seeds import checked_seed
 from .verdict import NEUTRAL, state, verdict
 
 QUICK = PRESETS["quick"]
+MODES = "fast", "fine", "windows"  # in which a map is made
 BATCH = 7  # images encoded at a time: the 21 of a severity sweep make three full batches
 
 
@@ -168,45 +171,53 @@ class Detector:
 
         Args:
             image: whatever `read_image` reads (PIL image, path, bytes, array), or a list or tuple of such.
-            mode: how the map is made: "fast" (one pass) or "windows" (finer, many passes); the map has its
-                share in the score, so the score differs a little.
+            mode: how the map is made: "fast" (one pass), "fine" (of a large picture, closer looks where it is warm) or
+                "windows" (finer, many passes); the map has its share in the score, so the score differs.
 
         Raises:
             InputError: an image that cannot be read, or another mode.
         """
-        if mode not in ("fast", "windows"):
-            raise InputError(f"The mode must be 'fast' or 'windows', not {mode!r:.40}.")
+        if mode not in MODES:
+            raise InputError(f"The mode must be 'fast', 'fine' or 'windows', not {mode!r:.40}.")
         if not isinstance(image, (list, tuple)):
             return self.inspect([image], mode)[0]
+        if mode == "fine":
+            return [inspect_finely(self, source) for source in image]
         inspections = []
         for start in range(0, len(image), BATCH):
             pixels = [read_image(source) for source in image[start : start + BATCH]]
-            encoded = self.backbone.encode(pixels)
-            if mode == "windows":
-                encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(pixels, mode=mode))
-            inspections += self.inspect_encoded(encoded, [array.shape[:2] for array in pixels])
+            # An elongated one makes a batch of its own: the vectors of all its squares are large.
+            alone = any(squares_in(*array.shape[:2]) > 1 for array in pixels)
+            for batch in [[array] for array in pixels] if alone else [pixels]:
+                squares = cut_all(batch)
+                encoded = self.backbone.encode(squares)
+                if mode == "windows":
+                    encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(squares, mode=mode))
+                inspections += self.inspect_encoded(encoded, [array.shape[:2] for array in batch])
         return inspections
 
     def inspect_encoded(self, encoded, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
         """Scores images that the backbone has encoded already, so that many detectors can ask about one encoding.
 
         Args:
-            encoded: what `backbone.encode` gave for N images.
+            encoded: what `backbone.encode` gave for the squares that `elongated.cut_all` makes of N images.
             sizes: (height, width) of each image in pixels, to which its map is brought.
         """
         whole, patches = self.evidence(encoded)
-        scores, maps = self.backbone.profile.scale(OURS)(whole, patches)
+        found, maps = self.backbone.profile.scale(OURS)(whole, patches)
+        scores = joined_scores(found.tolist(), sizes)
         by_words = [None] * len(scores)
         if self.memory is not None:
-            by_words = scores.tolist()
-            scores, maps = self.memory.inspect(encoded.features, patches)
+            by_words = scores
+            found, maps = self.memory.inspect(encoded.features, patches)
+            scores = joined_scores(found.tolist(), sizes)
         return [
             Inspection(
                 score=score,
-                map=anomaly_map(grid, size),
+                map=joined_map(grids, size),
                 by_words=alone,
             )
-            for score, grid, size, alone in zip(scores.tolist(), maps, sizes, by_words, strict=True)
+            for score, grids, size, alone in zip(scores, by_picture(maps, sizes), sizes, by_words, strict=True)
         ]
 
     def evidence(self, encoded) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,16 +2,14 @@
 
 from pathlib import PurePath
 
-IMAGE_SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".avif", ".pgm",
-    ".ppm", ".pnm", ".heic", ".heif",
-)  # fmt: skip
+from .image_headers import SUFFIXES
+
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "system volume information"}
 
 
 def is_image(name: str) -> bool:
     """Whether a file of this name should be an image; what it is, only its content tells."""
-    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
+    return PurePath(name).suffix.lower() in SUFFIXES
 
 
 def is_litter(name: str) -> bool:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from .cores import side_by_side
 from .corruptions import POSTER_CORRUPTIONS, corrupt
+from .elongated import cut, squares_in
 from .errors import InputError
 from .images import read_image
 from .maps import enlarged
@@ -26,6 +27,7 @@ MOST = 16  # good parts
 SEVERITIES = 2, 4  # of the corrupted looks that are remembered
 LARGEST = 1.25  # sides of what the tower reads, to which a larger photo is brought before it is corrupted
 PLACES = 12288  # remembered at most: all that five parts show `embedded`
+SQUARES = 64  # of elongated parts, all together, that are remembered; more would take minutes
 MEMORY_BYTES = 12_000_000  # at most, in half precision: a detector's file has 20 MB
 HOTTEST = 0.01  # share of the picture whose mean decides
 WORDS_WEIGHT = 2.5  # of what words say against the distance, each in deviations over places of good parts
@@ -154,9 +156,12 @@ def remember(
         InputError: no part, too many, one that cannot be read, or a photo that is there twice.
     """
     pictures = _read(images, backbone.image_size)
-    shown = side_by_side(lambda numbered: _looks(numbered[1], corrupted, numbered[0]), enumerate(pictures))
-    encoded = backbone.encode([look for part in shown for look in part])
     count = len(pictures)
+    squares = [_squares(picture, count) for picture in pictures]
+    most = max(map(len, squares))  # a part that has fewer squares shows them again
+    parts = [(part, of_one[number % len(of_one)]) for part, of_one in enumerate(squares) for number in range(most)]
+    shown = side_by_side(lambda numbered: _looks(numbered[1], corrupted, numbered[0]), parts)
+    encoded = backbone.encode([look for part in shown for look in part])
     features = encoded.features.half().float().unflatten(0, (count, -1))  # (parts, looks, h, w, C)
     places = features.flatten(2, 3)  # (parts, looks, h * w, C)
     most = min(PLACES, MEMORY_BYTES // (2 * places.shape[-1])) // (count * places.shape[1])
@@ -231,6 +236,13 @@ def _doubted(apart: torch.Tensor, words: torch.Tensor) -> list[int]:
     return found
 
 
+def _squares(picture: np.ndarray, parts: int) -> list[np.ndarray]:
+    """What is remembered of one of so many parts: the picture, or squares of an elongated one, evenly spread."""
+    squares = cut(picture)
+    most = max(1, SQUARES // parts)
+    return [squares[index] for index in np.linspace(0, len(squares) - 1, min(most, len(squares))).round().astype(int)]
+
+
 def _looks(picture: np.ndarray, corrupted: bool, seed: int = 0) -> list[np.ndarray]:
     """A part as it is, and under each corruption, or turned; parts under the same noise would be too much alike."""
     if corrupted:
@@ -271,7 +283,12 @@ def _are_copies(one: np.ndarray, other: np.ndarray) -> bool:
 
 def reduced(pixels: np.ndarray, side: int) -> np.ndarray:
     """A photo (H, W, 3) uint8 as it is remembered where the tower reads `side` pixels; it may be reduced before."""
-    height, width = (min(length, int(LARGEST * side)) for length in pixels.shape[:2])
+    most, (height, width) = int(LARGEST * side), pixels.shape[:2]
+    if squares_in(height, width) > 1:
+        share = min(1, most / min(height, width))
+        height, width = round(height * share), round(width * share)
+    else:
+        height, width = min(height, most), min(width, most)
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 

@@ -6,10 +6,12 @@ over the same pixels, tags that share their bytes, comments without end. Such fi
 
 import re
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 
 from .errors import InputError
+from .netpbm import is_netpbm, read_netpbm_header
 
 MAX_SCANS = 100  # of a JPEG; progressive ones have about 10
 MAX_SCANNED = 1_280_000_000  # pixels times scans, some 2 seconds of work: 20 scans of 64 million pixels
@@ -18,6 +20,10 @@ MAX_PARTS = 100_000  # segments of a JPEG, chunks of a PNG
 MAX_COMMENT = 2**20  # bytes before the first frame of a GIF: Pillow joins comments piece by piece
 MAX_RLE = 4_000_000  # pixels, and bytes, of a BMP in run-length code, which Pillow unpacks in Python
 SPARE_CLAIMS = 2**20  # bytes that the tags of a file may claim beyond its length, as damaged ones do
+FIRST_TAGS = 4  # of a TIFF's page, which are in order: among them what kind of page it is
+MAX_PAGES = 100  # of a TIFF or GIF that are told apart
+MAX_PIECES = 2**19  # of a GIF that are passed while its frames are counted
+MAX_TAGS = 4096  # of a page of a TIFF behind the first; no program writes so many
 MAX_VALUES = 2**18  # values of a TIFF tag, such as the places of its strips; each becomes a Python object
 
 _KINDS = (
@@ -27,20 +33,34 @@ _KINDS = (
 )  # fmt: skip
 
 
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+KNOWN = "PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, PGM, PPM or HEIC"
+# By which folders and zips are searched; what a file is its content decides.
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"),
+    *(".pgm", ".ppm", ".heic", ".heif"),
+)
+
+
 @dataclass(frozen=True)
 class Header:
     """The kind and size of an image file, and what its decoder holds in memory.
 
     Attributes:
-        kind: "PNG", "JPEG", "WEBP", "BMP", "TIFF" or "GIF"; "JPEG" covers MPO, the two-picture JPEG of some cameras.
+        kind: "PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM" (PGM too) or "HEIF"; "JPEG" covers MPO, the
+            two-picture JPEG of some cameras.
         width, height: in pixels, as the header claims.
         held: bytes a pixel that the decoder holds of the whole picture, even while it gives a reduced one.
+        pages: of a TIFF or GIF, which of its pictures are pages of their own; at most MAX_PAGES + 1 are listed.
+        tags: of a TIFF, those of its page that are whole numbers; of several values the first.
     """
 
     kind: str
     width: int
     height: int
     held: float = 0.0
+    pages: tuple[int, ...] = (0,)
+    tags: Mapping[int, int] = field(default_factory=dict)
 
 
 class _Damaged(Exception):
@@ -51,23 +71,37 @@ def kind_of(data: bytes) -> str | None:
     """The kind of an image file by its first bytes, None for any other file."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    if data[4:8] == b"ftyp":
+        return _kind_of_boxes(data)
+    if is_netpbm(data):
+        return "PPM"
     return next((kind for start, kind in _KINDS if data.startswith(start)), None)
 
 
-def read_header(data: bytes, name: str) -> Header:
+def _kind_of_boxes(data: bytes) -> str | None:
+    """AVIF or HEIF by the brands in the first box of a file made of boxes; None for a film."""
+    (length,) = struct.unpack_from(">I", data)
+    brands = {data[at : at + 4] for at in (8, *range(16, min(length, 256, len(data)), 4))}
+    if brands & {b"avif", b"avis"}:
+        return "AVIF"
+    return "HEIF" if brands & _HEIF_BRANDS else None
+
+
+def read_header(data: bytes, name: str, page: int = 0) -> Header:
     """The header of the bytes of an image file.
 
     Args:
         name: what the file is called in a message.
+        page: of a TIFF, which of its pictures is meant.
 
     Raises:
         InputError: not an image of a known kind, cut short, or made to keep a decoder busy.
     """
     kind = kind_of(data)
     if kind is None:
-        raise InputError(f"{name} is not an image of a known kind: give a PNG, JPEG, WebP, BMP, TIFF or GIF file.")
+        raise InputError(f"{name} is not an image of a known kind: give a {KNOWN} file.")
     try:
-        return _READERS[kind](data, name)
+        return _tiff(data, name, page) if kind == "TIFF" else _READERS[kind](data, name)
     except (_Damaged, struct.error, IndexError):
         raise InputError(f"{name} is damaged or cut short: save or download it again.") from None
 
@@ -97,6 +131,10 @@ def _jpeg(data: bytes, name: str) -> Header:
                                  "again with an image editor.")  # fmt: skip
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and not scans:
             height, width, parts = struct.unpack_from(">HHB", body, 1)
+            if body[0] != 8:
+                raise InputError(
+                    f"{name} is a JPEG of {body[0]} bits a value, which is not read: save it as PNG or TIFF."
+                )
             size = width, height
             factors = [divmod(body[7 + 3 * part], 16) for part in range(parts)]  # (across, down)
             whole = max(across for across, _ in factors) * max(down for _, down in factors)
@@ -180,7 +218,27 @@ def _gif(data: bytes, name: str) -> Header:
             raise InputError(f"{name} is a GIF with over {MAX_COMMENT >> 20} MB of comments before its first frame: "
                              "save it again with an image editor.")  # fmt: skip
     left, top, across, down = struct.unpack_from("<HHHH", data, at + 1)
-    return Header("GIF", max(width, left + across), max(height, top + down), held=1.0)
+    pages = tuple(range(_gif_frames(data, at)))
+    return Header("GIF", max(width, left + across), max(height, top + down), held=1.0, pages=pages)
+
+
+def _gif_frames(data: bytes, at: int) -> int:
+    """How many frames begin from the first one on, as far as they are counted."""
+    frames, within = 0, False
+    for _ in range(MAX_PIECES):
+        if at + 10 > len(data) or frames > MAX_PAGES:
+            break
+        if within:  # pieces of at most 255 bytes up to an empty one
+            within = data[at] > 0
+            at += 1 + data[at]
+        elif data[at] == 0x2C:
+            frames, within = frames + 1, True
+            at += 11 + (6 << (data[at + 9] & 7) if data[at + 9] & 128 else 0)  # its colours, and a byte before its code
+        elif data[at] == 0x21:
+            at, within = at + 2, True
+        else:
+            break
+    return max(1, frames)
 
 
 def _bmp(data: bytes, name: str) -> Header:
@@ -195,8 +253,9 @@ def _bmp(data: bytes, name: str) -> Header:
     return Header("BMP", width, height, held=2.0 if packed in (1, 2) else 0.0)
 
 
-def _tiff(data: bytes, name: str) -> Header:
-    tags = _read_directory(data, name)
+def _tiff(data: bytes, name: str, page: int) -> Header:
+    directories = list(_directories(data))
+    tags = _read_directory(data, name, directories[page] if page else None)
     width, height = tags.get(256, 0), tags.get(257, 0)
     sample = tags.get(258, 8) / 8 * tags.get(277, 1)  # bytes a pixel; where the bits are a list this reads the first
     piece = tags[322] * tags[323] if 322 in tags and 323 in tags else width * min(height, tags.get(278, height))
@@ -204,7 +263,39 @@ def _tiff(data: bytes, name: str) -> Header:
         raise InputError(
             f"{name} is a TIFF with tiles far larger than its picture: save it again with an image editor."
         )
-    return Header("TIFF", width, height, held=sample * piece / max(1, width * height))
+    pages = tuple(number for number, start in enumerate(directories) if not number or _is_page(data, start))
+    return Header("TIFF", width, height, sample * piece / max(1, width * height), pages or (0,), tags)
+
+
+def _byte_order(data: bytes) -> tuple[str, bool]:
+    """Of a TIFF: as struct writes it, and whether it is a BigTIFF."""
+    return "<" if data[:2] == b"II" else ">", 43 in data[2:4]
+
+
+def _directories(data: bytes) -> Iterator[int]:
+    """Where the directories of a TIFF begin, one a picture, MAX_PAGES + 1 at most."""
+    order, big = _byte_order(data)
+    place, entry = order + ("Q" if big else "I"), 20 if big else 12
+    at, seen = 8 if big else 4, set()
+    while at + struct.calcsize(place) <= len(data) and len(seen) <= MAX_PAGES:
+        (start,) = struct.unpack_from(place, data, at)
+        if start in seen or not 0 < start < len(data) - 8:
+            return
+        (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
+        if seen and count > MAX_TAGS:
+            return
+        seen.add(start)
+        yield start
+        at = start + (8 if big else 2) + count * entry
+
+
+def _is_page(data: bytes, start: int) -> bool:
+    """Whether a picture of a TIFF stands for itself, and is no smaller copy and no mask of another."""
+    order, big = _byte_order(data)
+    for tag, kind, _, value in islice(_entries(data, start, order, big), FIRST_TAGS):
+        if tag == 254 and kind in _TIFF_WHOLE:
+            return not struct.unpack_from(order + _TIFF_WHOLE[kind], value)[0] & 5
+    return True
 
 
 _TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}  # by type
@@ -213,14 +304,15 @@ _TIFF_TEXTS = (1, 2, 7)  # types whose values stay bytes
 _TIFF_INNER = (34665, 34853, 40965)  # tags that lead to another directory: EXIF, GPS, interoperability
 
 
-def _read_directory(data: bytes, name: str) -> dict[int, int]:
-    """The tags of the first directory that are whole numbers; of several values the first.
+def _read_directory(data: bytes, name: str, start: int | None = None) -> dict[int, int]:
+    """The tags of a directory, by default the first, that are whole numbers; of several values the first.
 
     Raises:
         InputError: the tags, with those of inner directories, claim more bytes than there are, or have too many values.
     """
-    order, big = "<" if data[:2] == b"II" else ">", 43 in data[2:4]
-    start = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
+    order, big = _byte_order(data)
+    if start is None:
+        (start,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
     tags, claimed = _tags(data, start, order, big, name, 0)
     for tag in _TIFF_INNER:
         if tag in tags:
@@ -266,4 +358,35 @@ def _too_many(name: str) -> InputError:
     return InputError(f"{name} is made of over {MAX_PARTS:,} pieces: save it again with an image editor.")
 
 
-_READERS = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "BMP": _bmp, "TIFF": _tiff, "GIF": _gif}
+def _boxes(kind: str, data: bytes) -> Header:
+    """Of AVIF and HEIF: the largest of the sizes that are given for the picture, its tiles and its thumbnail."""
+    sizes, at = [], 0
+    while (at := data.find(b"ispe\0\0\0\0", at, MAX_METADATA)) >= 0:
+        sizes.append(struct.unpack_from(">II", data, at + 8))
+        at += 16
+        if len(sizes) > MAX_PARTS:
+            raise _Damaged
+    if not sizes:
+        raise _Damaged
+    width, height = max(sizes, key=lambda size: size[0] * size[1])
+    return Header(kind, width, height, held=12.0)  # planes of 16 bits, and a copy in colour
+
+
+def _netpbm(data: bytes, name: str) -> Header:
+    try:
+        header = read_netpbm_header(data)
+    except ValueError:
+        raise _Damaged from None
+    return Header("PPM", header.width, header.height)
+
+
+_READERS = {
+    "PNG": _png,
+    "JPEG": _jpeg,
+    "WEBP": _webp,
+    "BMP": _bmp,
+    "GIF": _gif,
+    "AVIF": lambda data, _: _boxes("AVIF", data),
+    "HEIF": lambda data, _: _boxes("HEIF", data),
+    "PPM": _netpbm,
+}

@@ -10,6 +10,7 @@ from .baselines import Fitted, ImageBatch
 from .cores import side_by_side
 from .corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS, corrupt_all
 from .detector import BATCH
+from .elongated import joined_scores, squares_in
 from .errors import InputError
 
 Place = tuple[str | None, int]  # kind and severity
@@ -51,7 +52,8 @@ class Sweep:
         corrupt_all(image, dict.fromkeys(kinds, 0), seed)  # raises now, not on the way
         severities = range(1, MAX_SEVERITY + 1)
         self.places: list[Place] = [CLEAN, *((kind, severity) for severity in severities for kind in kinds)]
-        self._backbone, self._image, self._seed, self._batch_size = backbone, image, seed, batch_size
+        self._backbone, self._image, self._seed = backbone, image, seed
+        self._batch_size = max(1, batch_size // squares_in(*image.shape[:2]))
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -90,7 +92,7 @@ def asks_for_windows(fitted: Fitted) -> bool:
 def image_scores(fitted: Fitted, batch: ImageBatch) -> list[float]:
     """The scores of the images, without their maps where these take many passes."""
     if asks_for_windows(fitted):
-        return fitted.image_scores(batch).tolist()
+        return joined_scores(fitted.image_scores(batch).tolist(), batch.sizes)
     return [inspection.score for inspection in fitted.inspect(batch)]
 
 

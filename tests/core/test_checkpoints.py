@@ -4,6 +4,7 @@ import json
 import pickle
 import threading
 import warnings
+import zipfile
 
 import huggingface_hub
 import open_clip
@@ -193,12 +194,114 @@ def test_a_file_of_something_else_is_refused(tmp_path, tiny_architecture, conten
         load_backbone("tiny", weights=tmp_path / "model.bin")
 
 
-def test_a_torchscript_archive_is_refused(tmp_path, tiny_architecture):
+def torchscript(path, state):
+    """A TorchScript archive of modules that hold these tensors under these names, as OpenAI publishes CLIP."""
+
+    class Holder(torch.nn.Module):
+        def forward(self, x):
+            return x
+
+    whole = Holder()
+    for key, value in state.items():
+        *parents, name = key.split(".")
+        holder = whole
+        for parent in parents:
+            if not hasattr(holder, parent):
+                holder.add_module(parent, Holder())
+            holder = getattr(holder, parent)
+        holder.register_buffer(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer versions of torch call TorchScript deprecated
-        torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "model.pt"))
-        with pytest.raises(InputError, match="convert it to .safetensors"):
-            load_backbone("tiny", weights=tmp_path / "model.pt")
+        torch.jit.script(whole).save(str(path))
+    return path
+
+
+def test_a_torchscript_archive_is_read_without_running_its_code(tmp_path, tiny_architecture, state):
+    plain = load_backbone("tiny", weights=save(tmp_path / "plain.safetensors", state))
+    extra = {"input_resolution": torch.tensor(96), "context_length": torch.tensor(77), "vocab_size": torch.tensor(9)}
+    path = torchscript(tmp_path / "ViT.pt", {**state, **extra})
+    assert load_backbone(str(path)).fingerprint == plain.fingerprint
+    half = torchscript(tmp_path / "half.pt", {key: value.half() for key, value in state.items()})
+    assert (load_backbone("tiny", weights=half).text_vectors(["nut"]) - plain.text_vectors(["nut"])).abs().max() < 1e-2
+
+
+def test_a_torchscript_archive_of_something_else_or_with_a_trap_is_refused(tmp_path, tiny_architecture):
+    path = torchscript(tmp_path / "model.pt", {"weight": torch.zeros(2)})
+    with pytest.raises(InputError, match="TorchScript archive of another model.*convert it to .safetensors"):
+        load_backbone("tiny", weights=path)
+    marker = tmp_path / "marker"
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "trap.pt", "w") as trap:
+        for name in archive.namelist():
+            data = pickle.dumps(Trap(marker), protocol=2) if name.endswith("/data.pkl") else archive.read(name)
+            trap.writestr(name, data)
+    with pytest.raises(InputError, match="not read for safety"):
+        load_backbone("tiny", weights=tmp_path / "trap.pt")
+    assert not marker.exists()
+
+
+# -- transformers, and prefixes ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def transformers_clip():
+    """A small random CLIPModel of transformers, in the sizes of TINY."""
+    from transformers import CLIPConfig, CLIPModel
+
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 1, "hidden_act": "gelu"}
+    text = {"hidden_size": 64, "intermediate_size": 256, **sizes}
+    image = {"hidden_size": 64, "intermediate_size": 256, "image_size": 96, "patch_size": 16, **sizes}
+    torch.manual_seed(4)
+    return CLIPModel(CLIPConfig(text_config=text, vision_config=image, projection_dim=48)).eval()
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_model_of_transformers_gives_the_vectors_that_transformers_gives(tmp_path, transformers_clip, half):
+    if half:
+        state = {key: value.half() for key, value in transformers_clip.state_dict().items()}
+        save(tmp_path / "model.safetensors", state)
+        transformers_clip.config.save_pretrained(tmp_path)
+    else:
+        transformers_clip.save_pretrained(tmp_path)
+    backbone = load_backbone(str(tmp_path / "model.safetensors"))
+    texts, pixels = ["a photo of a metal nut.", "broken metal nut."], torch.randn(2, 3, 96, 96)
+    with torch.no_grad():
+        words = transformers_clip.text_model(open_clip.tokenize(texts)).pooler_output
+        seen = transformers_clip.vision_model(pixels).pooler_output
+        expected = [transformers_clip.text_projection(words), transformers_clip.visual_projection(seen)]
+    expected = [torch.nn.functional.normalize(one, dim=-1) for one in expected]
+    close = {"atol": 5e-3 if half else 1e-5, "rtol": 0}
+    torch.testing.assert_close(backbone.text_vectors(texts), expected[0], **close)
+    torch.testing.assert_close(backbone.encode_pixels(pixels)[0], expected[1], **close)
+
+
+def test_a_part_of_a_model_of_transformers_is_named_for_what_it_is(tmp_path, transformers_clip, tiny_architecture):
+    state = transformers_clip.state_dict()
+    tower = {key: value for key, value in state.items() if key.startswith("vision_model.")}
+    for given in (None, "tiny"):
+        with pytest.raises(InputError, match="layout of transformers and lacks 'visual_projection.weight'"):
+            load_backbone(given or "auto", weights=save(tmp_path / "model.safetensors", tower))
+
+
+@pytest.mark.parametrize("prefixes", [["model."], ["_orig_mod."], ["module._orig_mod."], ["clip.", "model.clip.", ""]])
+def test_prefixes_of_wrappers_are_taken_off(tmp_path, tiny_architecture, state, prefixes):
+    plain = load_backbone("tiny", weights=save(tmp_path / "plain.safetensors", state))
+    wrapped = {f"{prefixes[index % len(prefixes)]}{key}": value for index, (key, value) in enumerate(state.items())}
+    assert load_backbone(str(save(tmp_path / "model.bin", {"model": wrapped}))).fingerprint == plain.fingerprint
+    with pytest.raises(InputError, match="twice"):
+        load_backbone(
+            "tiny", weights=save(tmp_path / "two.bin", {**state, **{f"module.{key}": state[key] for key in state}})
+        )
+
+
+def test_advice_names_what_fits_and_never_sends_in_circles(tmp_path, tiny_architecture, state):
+    path = save(tmp_path / "model.safetensors", state)
+    with pytest.raises(InputError, match="does not fit ViT-B-32.*has the sizes of Tiny: name it with --backbone"):
+        load_backbone("ViT-B-32", weights=path)
+    state["text_projection"] = torch.zeros(64, 40)
+    with pytest.raises(InputError, match="no name for .*embed dim 40.*open_clip_config.json"):
+        load_backbone("tiny", weights=save(tmp_path / "odd.safetensors", state))
+    with pytest.raises(InputError, match="folder: give the weights file in it"):
+        load_backbone("tiny", weights=tmp_path)
 
 
 @pytest.mark.parametrize(

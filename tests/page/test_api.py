@@ -193,6 +193,7 @@ def test_wrong_sweeps_get_a_sentence(client, image, changes, sentence):
         ({"product": "<script>"}, "'<script>' contains markup"),
         ({"image": None}, "no image"),
         ({"image": 7}, "of the wrong type"),
+        ({"mode": "finest"}, 'mode must be "fast" or "fine"'),
     ],
 )
 def test_wrong_values_get_a_sentence(client, image, changes, sentence):

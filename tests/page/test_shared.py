@@ -1,15 +1,17 @@
 """What visitors share: made once, forgotten by age, and within bounds."""
 
+import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import app
 from page.load.hostile import LARGEST, is_sentence
 from page.runs import Runs
-from page.shared import LruCache, SharedState, check_visitors_recipe
+from page.shared import LruCache, SharedState, check_visitors_recipe, read_photo
 from page.training import PRESETS
 from zsad_core.corruptions import corrupt_all
 from zsad_core.errors import InputError
@@ -88,6 +90,15 @@ def test_every_corruption_counts_for_what_is_remembered_of_an_image(shared, seve
     shared.image_batch(pixels)
     found = shared.image_batch(pixels, severities).images[0]
     assert np.array_equal(found, corrupt_all(pixels, severities, 0)) and not np.array_equal(found, pixels)
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"), [((2000, 1500), (1024, 768)), ((256, 4096), (256, 4096)), ((40, 6000), (27, 4096))]
+)
+def test_a_strip_keeps_as_many_pixels_as_a_square_photo(size, kept):
+    file = io.BytesIO()
+    Image.new("L", size[::-1], 200).save(file, "PNG")
+    assert read_photo(file.getvalue()).shape == (*kept, 3)
 
 
 def test_photos_are_forgotten_by_age(shared):

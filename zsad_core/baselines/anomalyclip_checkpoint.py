@@ -153,8 +153,8 @@ class FittedCheckpoint:
     @torch.no_grad()
     def inspect(self, batch: ImageBatch) -> list[Inspection]:
         """Encodes every image anew: the paper's are larger than the backbone's, and read out at four depths."""
-        scores, maps = zip(*(self._inspect(image) for image in batch.images))
-        return inspections(scores, maps, batch.sizes)
+        scores, maps = zip(*(self._inspect(square) for square in batch.squares))
+        return inspections(torch.stack(scores), torch.stack(maps), batch.sizes)
 
     def _inspect(self, image) -> tuple[torch.Tensor, torch.Tensor]:
         """Score () and map (side, side) of one image."""

@@ -34,7 +34,7 @@ class FittedAutoEncoder:
 
     def inspect(self, batch: ImageBatch) -> list[Inspection]:
         side = self.model.config.image_size
-        errors = torch.stack([self.errors(image) for image in batch.images])  # (N, S, S)
+        errors = torch.stack([self.errors(square) for square in batch.squares])  # (N, S, S)
         # Neutral, 0.5, is an error of one variance of ImageNet's pixels: no better than a guess of their mean colour.
         maps = smoothed(errors, side, SIGMA)
         maps = maps / (1 + maps)

@@ -21,7 +21,7 @@ import torch
 
 from ..dense import WINDOW_SIZES
 from ..detector import Inspection
-from ..maps import anomaly_map
+from ..elongated import by_picture, cut_all, joined_map, joined_scores
 from ..recipe import Recipe
 
 IMAGES_AT_ONCE = 8  # of which the windows are in memory together
@@ -36,24 +36,27 @@ class ImageBatch:
 
     Attributes:
         sizes: (height, width) of each image.
+        squares: what the backbone reads of them: each image itself, or the squares of an elongated one.
     """
 
     def __init__(self, backbone, images: Sequence[np.ndarray]):
         self.backbone, self.images = backbone, list(images)
         self.sizes = [image.shape[:2] for image in self.images]
+        self.squares = cut_all(self.images)
 
     @cached_property
     def encoded(self):
-        """`Encoded`: image vectors (N, d) and dense vectors (N, rows, columns, d), l2-normalised, on the CPU."""
-        return self.backbone.encode(self.images)
+        """`Encoded`: image vectors (S, d) and dense vectors (S, rows, columns, d) of S squares, on the CPU."""
+        return self.backbone.encode(self.squares)
 
     @cached_property
     def windows(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """WinCLIP's windows of 2 x 2, then of 3 x 3; they cost many times what `encoded` does.
 
-        Each is vectors (N, windows, d), l2-normalised, and cover (windows, rows, columns), bool, on the CPU.
+        Each is vectors (S, windows, d), l2-normalised, and cover (windows, rows, columns), bool, on the CPU.
         """
-        batches = [self.images[first : first + IMAGES_AT_ONCE] for first in range(0, len(self.images), IMAGES_AT_ONCE)]
+        count = len(self.squares)
+        batches = [self.squares[first : first + IMAGES_AT_ONCE] for first in range(0, count, IMAGES_AT_ONCE)]
         pixels = [self.backbone.preprocess(batch) for batch in batches]
         found = []
         for size in WINDOW_SIZES:
@@ -82,10 +85,12 @@ class Resources:
 
 
 def inspections(scores: torch.Tensor, maps: torch.Tensor, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
-    """What is handed out of scores (N,) and maps (N, rows, columns); sizes are (height, width) of the images."""
+    """What is handed out of scores (S,) and maps (S, rows, columns) of squares; sizes are (height, width) of images."""
     return [
-        Inspection(score=score.item(), map=anomaly_map(grid, size))
-        for score, grid, size in zip(scores, maps, sizes, strict=True)
+        Inspection(score=score, map=joined_map(grids, size))
+        for score, grids, size in zip(
+            joined_scores(scores.tolist(), sizes), by_picture(maps, sizes), sizes, strict=True
+        )
     ]
 
 
