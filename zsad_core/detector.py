@@ -4,8 +4,10 @@ import copy
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,14 +18,17 @@ from . import __version__, detector_file
 from .classifier import ClassifierTraining, StateClassifier
 from .errors import InputError
 from .good_parts import Memory, places_of, remember
+from .ignored import Ignored
 from .images import read_image
-from .maps import anomaly_map, mean_over_neighbours
+from .maps import MapOfSize, anomaly_map, mean_over_neighbours
 from .progress import Progress
 from .prompt_learning import PromptLearning, diversity_loss, join_words
 from .prompts import clean_product_name, held_back_sentences
 from .recipe import PRESETS, Recipe
+from .regions import Region, regions_of
 from .seeds import checked_seed
 from .verdict import NEUTRAL, state, verdict
+from .without_say import painted_over, silenced, without_say
 
 QUICK = PRESETS["quick"]
 BATCH = 7  # images encoded at a time: the 21 of a severity sweep make three full batches
@@ -71,8 +76,10 @@ class Inspection:
 
     Attributes:
         score: anomaly score in [0, 1].
-        map: anomaly map, (H, W) float32 in [0, 1], of the size of the image; the same scale for every image.
+        map: anomaly map, (H, W) float32 in [0, 1], of the size of the image; the same scale for every image. A large
+            one is made when it is asked for, each time anew, so that many inspections take little memory.
         by_words: the score by words alone, where good parts have a say in `score`; else None.
+        regions: the connected places of the map over `neutral`, the one with the highest peak first.
         neutral: the value of the map at which neither state is nearer, and the score that leans to neither.
 
     Raises:
@@ -80,7 +87,7 @@ class Inspection:
     """
 
     score: float
-    map: np.ndarray
+    map: np.ndarray = MapOfSize()  # or a function that makes it
     by_words: float | None = None
     neutral: ClassVar[float] = NEUTRAL
 
@@ -90,6 +97,10 @@ class Inspection:
                 f"The score of the image is {self.score}, and not from 0 to 1: the weights of the detector or of its "
                 "backbone are damaged. Load them, or train the detector, again."
             )
+
+    @cached_property
+    def regions(self) -> list[Region]:
+        return regions_of(self.map)
 
     @property
     def verdict(self) -> str:
@@ -186,29 +197,50 @@ class Detector:
     def _words_at_features(self, encoded) -> torch.Tensor:
         return places_of(self.patch_probabilities(encoded.dense), encoded.features)
 
-    def inspect(self, image, mode: str = "fast") -> "Inspection | list[Inspection]":
+    def inspect(
+        self, image, mode: str = "fast", ignore: Ignored | np.ndarray | None = None
+    ) -> "Inspection | list[Inspection]":
         """Scores an image, or each of a list.
 
         Args:
             image: whatever `read_image` reads (PIL image, path, bytes, array), or a list or tuple of such.
             mode: how the map is made: "fast" (one pass) or "windows" (finer, many passes); the map has its
                 share in the score, so the score differs a little.
+            ignore: what has no say in score and map, which is 0 there: an `Ignored`, or (H, W) bool.
 
         Raises:
-            InputError: an image that cannot be read, or another mode.
+            InputError: an image that cannot be read, another mode, or nothing that is left to score.
         """
+        several = isinstance(image, (list, tuple))
+        found = list(self.inspect_each(image if several else [image], mode, ignore))
+        return found if several else found[0]
+
+    def inspect_each(
+        self, images: Iterable, mode: str = "fast", ignore: Ignored | np.ndarray | None = None
+    ) -> Iterator["Inspection"]:
+        """As `inspect` of a list, but one after another, of any number: no more than a few are in memory at once."""
         if mode not in ("fast", "windows"):
             raise InputError(f"The mode must be 'fast' or 'windows', not {mode!r:.40}.")
-        if not isinstance(image, (list, tuple)):
-            return self.inspect([image], mode)[0]
-        inspections = []
-        for start in range(0, len(image), BATCH):
-            pixels = [read_image(source) for source in image[start : start + BATCH]]
-            encoded = self.backbone.encode(pixels)
+        ignore = Ignored(masks=(ignore,)) if isinstance(ignore, np.ndarray) else ignore
+        remaining = iter(images)
+        while batch := list(islice(remaining, 1 if ignore else BATCH)):
+            sizes, squares, places = [], [], None
+            for source in batch:
+                pixels = read_image(source)
+                sizes.append(pixels.shape[:2])
+                if ignore:
+                    places = ignore.places(*sizes[-1])
+                    pixels = painted_over(pixels, places)
+                squares.append(self.backbone.square(pixels))  # small, so that no large picture waits for the others
+            encoded = self.backbone.encode(squares)
             if mode == "windows":
-                encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(pixels, mode=mode))
-            inspections += self.inspect_encoded(encoded, [array.shape[:2] for array in pixels])
-        return inspections
+                encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(squares, mode=mode))
+            if places is None:
+                yield from self.inspect_encoded(encoded, sizes)
+            else:
+                encoded = without_say(encoded, places, self.patch_probabilities)
+                (seen,) = self.inspect_encoded(encoded, sizes)
+                yield dataclasses.replace(seen, map=partial(silenced, seen, places))
 
     def inspect_encoded(self, encoded, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
         """Scores images that the backbone has encoded already, so that many detectors can ask about one encoding.
@@ -229,7 +261,7 @@ class Detector:
         return [
             Inspection(
                 score=score,
-                map=anomaly_map(grid, size),
+                map=partial(anomaly_map, grid, size),
                 by_words=alone,
             )
             for score, grid, size, alone in zip(scores, patches, sizes, by_words, strict=True)
