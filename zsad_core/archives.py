@@ -58,10 +58,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is not scored, and a sentence that says why."""
+    """A file that is not scored, and a sentence that says why.
+
+    Attributes:
+        by_place: whether nothing is wrong with it but that it lies among masks, or among damaged images.
+    """
 
     name: str
     reason: str
+    by_place: bool = False
 
 
 class ImageFiles:

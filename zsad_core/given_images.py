@@ -9,10 +9,12 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from .archives import MASK_FOLDER, SUFFIXES, Entry, ImageFiles, Skipped
+from .archives import Entry, ImageFiles, Skipped
 from .errors import InputError
+from .file_names import is_image, is_litter
 from .images import read_image
 from .labels import labels
+from .masks import is_mask_folder, masks_among
 
 
 class GivenImages:
@@ -84,37 +86,36 @@ class GivenImages:
             self.failed.append(Skipped(path, str(error)))
             return
         for one in images.skipped:
-            *folders, name = one.name.split("/")
-            kept = self.failed if _is_photo(folders, name) else self.left_out
+            kept = self.left_out if one.by_place or not is_image(one.name) else self.failed
             kept.append(Skipped(f"{path}/{one.name}", one.reason))
         self._sources.append((path, images))
 
     def _add_folder(self, folder: str) -> None:
         before, unreadable = len(self._sources), []
-        for path in _files_below(folder, unreadable.append):
-            *folders, name = PurePath(os.path.relpath(path, folder)).parts
-            if _is_photo(folders, name):
-                self.files.append(path)
-                self._sources.append(path)
-            else:
-                why = "A mask is no photo." if MASK_FOLDER in folders else "Not an image by its name."
-                self.left_out.append(Skipped(path, why))
+        for place, names in _folders_in(folder, unreadable.append):
+            among = PurePath(os.path.relpath(place, folder)).parts
+            images = {name for name in names if is_image(name)}
+            masks = images if any(map(is_mask_folder, among)) else masks_among(images)
+            for name in names:
+                path = os.path.join(place, name)
+                if name not in images:
+                    self.left_out.append(Skipped(path, "Not an image by its name."))
+                elif name in masks:
+                    self.left_out.append(Skipped(path, "A mask, by its name or its folder, is no photo."))
+                else:
+                    self.files.append(path)
+                    self._sources.append(path)
         for error in unreadable:
             self.failed.append(Skipped(str(error.filename), f"The folder cannot be read: {error.strerror}."))
         if len(self._sources) == before and not unreadable:
             self.failed.append(Skipped(folder, "There is no image in this folder: give another one, or files."))
 
 
-def _is_photo(folders: Iterable[str], name: str) -> bool:
-    return PurePath(name).suffix.lower() in SUFFIXES and MASK_FOLDER not in folders
+def _folders_in(folder: str, on_error: Callable[[OSError], None]) -> Iterator[tuple[str, list[str]]]:
+    """A folder and those below it, by name, each with the names of its files, without litter.
 
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.lower() in ("__macosx", "thumbs.db", "desktop.ini", "@eadir")
-
-
-def _files_below(folder: str, on_error: Callable[[OSError], None]) -> Iterator[str]:
-    """Paths of all files in a folder and those in it, by name; links are followed, but no folder is entered twice."""
+    Links are followed, but no folder is entered twice.
+    """
     entered = set()
     for path, folders, names in os.walk(folder, onerror=on_error, followlinks=True):
         place = os.path.realpath(path)
@@ -122,8 +123,8 @@ def _files_below(folder: str, on_error: Callable[[OSError], None]) -> Iterator[s
             folders.clear()
             continue
         entered.add(place)
-        folders[:] = sorted(name for name in folders if not _is_litter(name))
-        yield from (os.path.join(path, name) for name in sorted(names) if not _is_litter(name))
+        folders[:] = sorted(name for name in folders if not is_litter(name))
+        yield path, sorted(name for name in names if not is_litter(name))
 
 
 def _folders(paths: list[str]) -> list[tuple[str, ...]]:

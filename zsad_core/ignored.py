@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
-from .images import read_image
+from .masks import read_mask
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the upright picture; x1 and y1 lie just outside
 SAME_SHAPE = 0.02  # by how much the proportions of a mask may differ from a picture's
@@ -60,7 +60,7 @@ NOTHING = Ignored()
 
 
 def ignored_in(texts: Iterable[str]) -> Ignored:
-    """What texts say: each "x0,y0,x1,y1", or the path of a mask, a picture that is not black where it marks.
+    """What texts say: each "x0,y0,x1,y1", or the path of a mask as `read_mask` reads it.
 
     Raises:
         InputError: as `box_in`, or a mask that cannot be read or marks nothing.
@@ -89,8 +89,8 @@ def box_in(text: str) -> Box | None:
 
 
 def _mask(path: str) -> np.ndarray:
-    values = read_image(path).max(axis=2)
-    if not values.any():
-        raise InputError(f"The mask {Path(path).name[-80:]!r} is all black, so it leaves nothing out: paint what to "
-                         "leave out white.")  # fmt: skip
-    return values > values.max() // 2  # half, because of a JPEG; its highest value, because labels count from 1
+    marked = read_mask(Path(path))
+    if not marked.any():
+        raise InputError(f"The mask {Path(path).name[-80:]!r} marks nothing, so it leaves nothing out: paint what to "
+                         "leave out white on black.")  # fmt: skip
+    return marked

@@ -1,0 +1,20 @@
+"""What names say before a file is read: which are images, and which are the litter of file managers."""
+
+from pathlib import PurePath
+
+IMAGE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".avif", ".pgm",
+    ".ppm", ".pnm", ".heic", ".heif",
+)  # fmt: skip
+_LITTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "system volume information"}
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name should be an image; what it is, only its content tells."""
+    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name was put there by a machine: hidden ones, and what macOS, Windows and
+    network disks leave behind."""
+    return name.lower() in _LITTER or (name.startswith(".") and name not in (".", ".."))
