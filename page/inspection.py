@@ -87,6 +87,7 @@ class InspectView:
         with gr.Row(elem_classes="stage", elem_id="stage"):
             clean = gr.HTML(clean_card(start), elem_id="clean")
             self.corrupted = corrupted = gr.HTML(corrupted_card(start), elem_id="corrupted")
+            tools = region_tools()
         with gr.Row(elem_classes="sliders"):
             self.severities = [
                 gr.Slider(
@@ -102,7 +103,6 @@ class InspectView:
                 for kind in SLIDERS
             ]
             opacity = gr.Slider(0, 100, value=70, step=1, label="Map opacity", elem_id="opacity", buttons=[])
-            tools = region_tools()
         with gr.Row(elem_classes="sources"):
             strip = gr.HTML(
                 first,

@@ -1,22 +1,23 @@
 // Shows regions, and lets a part be drawn on a picture of the view Inspect.
-const root = document.documentElement;
+const stage = () => element.closest('.stage').dataset;
+const mark = (name, on) => { if (on) stage()[name] = 'on'; else delete stage()[name]; };
 const leaving = (on) => {
-    root.classList.toggle('leaving-out', on);
+    mark('leaving', on);
     element.querySelector('button').ariaPressed = on;
 };
 element.addEventListener('change', (event) => {
-    if (event.target.matches('input')) root.classList.toggle('show-regions', event.target.checked);
+    if (event.target.matches('input')) mark('regions', event.target.checked);
 });
 element.addEventListener('click', (event) => {
     if (!event.target.closest('button')) return;
     if (props.value) trigger('select', {box: ''});
-    else leaving(!root.classList.contains('leaving-out'));
+    else leaving(!stage().leaving);
 });
 document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') leaving(false);
 });
 document.addEventListener('pointerdown', (event) => {
-    const frame = root.classList.contains('leaving-out') && event.target.closest('#stage .frame');
+    const frame = stage().leaving && event.target.closest('#stage .frame');
     if (!frame) return;
     event.preventDefault();
     const edge = frame.getBoundingClientRect();
