@@ -12,10 +12,11 @@ from page.runs import Runs
 from page.shared import FINEST, LONGEST, MEMORY, OURS, SharedState, read_photo_with_notes
 from page.training import SWEEPING, TRAINING, recipe_from
 from page.words import in_words
-from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
+from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS, corrupt_all
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
-from zsad_core.figures import NEUTRAL, overlay, severity_picture
+from zsad_core.figures import NEUTRAL, outlined, overlay, severity_picture
+from zsad_core.ignored import Box, Ignored, box_in
 from zsad_core.recipe import PRESETS, Recipe
 from zsad_core.sweep import CLEAN, Place, Sweep, curves, image_scores, mean_curve
 
@@ -57,6 +58,8 @@ class Api:
                     gr.Number(0, label="seed"),
                     good_parts,
                     gr.Textbox("fast", label="mode", info='"fast", or "fine" for small damage in a large picture'),
+                    gr.Textbox("", label="ignore", info="x0,y0,x1,y1 in pixels of the overlays; several by semicolon"),
+                    gr.Checkbox(False, label="regions", info="draw the regions on the overlays"),
                 ],
                 [
                     gr.Number(label="score_clean"),
@@ -135,6 +138,8 @@ class Api:
         seed: float = 0,
         good_parts: list[str] | None = None,
         mode: str = "fast",
+        ignore: str = "",
+        regions: bool = False,
     ) -> tuple[float, float, str, str, np.ndarray, np.ndarray]:
         """Scores an image as it is and under corruptions.
 
@@ -151,6 +156,8 @@ class Api:
                 then no longer zero-shot.
             mode: "fast" looks once; "fine" looks closer at a large image where it is warm, by words alone.
                 It reads up to 4096 pixels on the longer side.
+            ignore: rectangles that have no say, x0,y0,x1,y1 in pixels of the overlays, several by semicolons.
+            regions: draw the boxes of the connected places over 0.5 on the overlays; /batch gives them as numbers.
         Returns:
             Anomaly scores clean and corrupted in [0, 1] (0.5 is neutral), the verdicts in words, and both images with
             their anomaly maps over them. With good parts the verdicts also say how many there are, the score by words
@@ -163,16 +170,27 @@ class Api:
         pixels, notes = self._image(image, FINEST if mode == "fine" else LONGEST)
         asked, seed = self._detector(product, detector, parts), _whole(seed)
         severities = dict(zip(POSTER_CORRUPTIONS, (brightness, contrast, blur, noise), strict=True))
-        clean, seen_clean = self.shared.look(asked, pixels, mode=mode)
-        corrupted, seen_corrupted = self.shared.look(asked, pixels, severities, seed, mode=mode)
+        ignored = Ignored(tuple(_box(text) for text in str(ignore or "").split(";") if text.strip()))
+        clean, seen_clean = self._look(asked, pixels, {}, seed, ignored, mode)
+        corrupted, seen_corrupted = self._look(asked, pixels, severities, seed, ignored, mode)
         return (
             seen_clean.score,
             seen_corrupted.score,
             ". ".join([_verdict(asked, seen_clean), *notes]),
             _verdict(asked, seen_corrupted),
-            overlay(clean, seen_clean.map),
-            overlay(corrupted, seen_corrupted.map),
+            *(
+                outlined(overlay(shown, seen.map), seen.regions if regions else ())
+                for shown, seen in ((clean, seen_clean), (corrupted, seen_corrupted))
+            ),
         )
+
+    def _look(
+        self, asked: Detector, pixels: np.ndarray, severities: Mapping[str, int], seed: int, ignored: Ignored, mode: str
+    ) -> tuple[np.ndarray, Inspection]:
+        if not ignored:
+            return self.shared.look(asked, pixels, severities, seed, mode=mode)
+        shown = corrupt_all(pixels, severities, seed)
+        return shown, asked.inspect(shown, mode, ignored)
 
     @in_plain_words
     def sweep(
@@ -260,6 +278,14 @@ def _verdict(detector: Detector, seen: Inspection) -> str:
 def noted(notes: Sequence[str]) -> dict[str, str]:
     """The note of runs that took too long, as a part of a summary."""
     return {"note": notes[0]} if notes else {}
+
+
+def _box(text: str) -> Box:
+    """The rectangle in a text. Raises InputError where there is none; a path on this machine is never opened."""
+    box = box_in(text)
+    if box is None:
+        raise InputError(f"{text!r:.60} is no place to leave out: give x0,y0,x1,y1 in whole pixels.")
+    return box
 
 
 def _whole(seed):

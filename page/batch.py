@@ -287,6 +287,9 @@ class BatchView:
                     "over_threshold": row.score > threshold,
                     "label": row.entry.label or None,
                     "overlay": row.overlay,
+                    "regions": [region.to_dict() for region in row.regions],
+                    "width": row.size[0],
+                    "height": row.size[1],
                     **({} if row.by_words is None else {"by_words": row.by_words}),
                 }
                 for row in sorted(scoring.rows, key=lambda row: row.score, reverse=True)

@@ -12,6 +12,7 @@ from page.events import event_field
 from page.gradio_internals import save_for_visitor
 from page.methods import about_methods, method_switch
 from page.parts import count_of, said_by
+from page.regions import box_drawn, layer, region_tools
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
 from page.shared import LONGEST, MEMORY, OURS, Sample, SharedState, read_photo_with_notes
@@ -20,6 +21,7 @@ from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat
+from zsad_core.ignored import Box
 
 RAMP = """<button type="button" id="ramp" aria-pressed="false"
 title="Plays severity 0 to 5 of the corruption that is chosen, or of contrast">▶ Ramp</button>"""
@@ -101,6 +103,7 @@ class InspectView:
             self._clean = gr.HTML(clean_card(self.start), elem_id="clean")
             self.corrupted = gr.HTML(corrupted_card(self.start), elem_id="corrupted")
             gr.HTML(RAMP, elem_id="ramp-place")
+            self._tools = region_tools()
 
     def _sliders(self) -> None:
         with gr.Row(elem_classes="sliders"):
@@ -148,6 +151,8 @@ class InspectView:
         self.pictures = [self.photo, self._strip]
 
     def _wire(self) -> None:
+        self._tools.select(self.leave_out, self.chosen, self.pictures, **SCORING)
+        self.photo.change(_left_out, self.photo, self._tools, **AT_ONCE)
         self._strip.select(self.pick, self.chosen, [self.detector, *self.pictures], **SCORING)
         self._upload.upload(self.open, self._upload, self.pictures, **SCORING)
         self._webcam.input(self.open, self._webcam, self.pictures, **SCORING)
@@ -196,6 +201,13 @@ class InspectView:
         return key, name, name
 
     @in_words
+    @takes_selection
+    def leave_out(self, event: gr.EventData, selection: Selection):
+        """A part was drawn that has no say from now on, or the whole picture is to be used again."""
+        picture = selection.picture
+        return Photo(picture.pixels, picture.description, box_drawn(event, *picture.pixels.shape[:2])), ""
+
+    @in_words
     def open(self, source):
         """An image of the visitor's own was uploaded, pasted, dropped or taken; no sample is shown any more."""
         pixels, notes = read_photo_with_notes(source)
@@ -232,14 +244,24 @@ def detector_file(detector: Detector) -> str:
 
 def clean_card(selection: Selection) -> str:
     """The card of the image as it is. Raises InputError."""
-    return card("Clean" + _by(selection), *selection.clean(), selection.picture.description, _says(selection))
+    seen = selection.clean()
+    return card(
+        "Clean" + _by(selection), *seen, selection.picture.description, _says(selection), ignored=selection.ignored
+    )
 
 
 def corrupted_card(selection: Selection) -> str:
     """The card of the image as the sliders make it. Raises InputError."""
     title = f"Corrupted: {selection.corruptions}" if selection.corruptions else "Not corrupted yet: move a slider"
     (_, before), corrupted = selection.clean(), selection.corrupted()
-    return card(title + _by(selection), *corrupted, selection.picture.description, _says(selection), before)
+    return card(
+        title + _by(selection), *corrupted, selection.picture.description, _says(selection), before, selection.ignored
+    )
+
+
+def _left_out(photo: str | Photo) -> str:
+    """Whether a part is left out, as the value of `region_tools`."""
+    return "left out" if isinstance(photo, Photo) and photo.ignored else ""
 
 
 def _by(selection: Selection) -> str:
@@ -260,6 +282,7 @@ def card(
     description: str,
     by: str = "",
     before: Inspection | None = None,
+    ignored: Box | None = None,
 ) -> str:
     """A picture with its map, its score on the scale and its verdict, as HTML; `by` what that is, if it is said."""
     score = inspection.score
@@ -274,7 +297,7 @@ def card(
 <div class="picture"><div class="frame" style="--ratio: {columns / rows:.4f}">
 <img class="pixels" src="{data_address(pixels)}" alt="{escape(title)}: {escape(description)}">
 <img class="map" src="{data_address(heat(inspection.map[::step, ::step]))}" alt="">
-</div><span class="tag">{escape(title)}</span></div>
+{layer(inspection, ignored)}</div><span class="tag">{escape(title)}</span></div>
 <figcaption>
 <span class="score">{score:.2f}</span>
 <span class="verdict"><b>{escape(inspection.verdict)}</b>{said}{moved}</span>

@@ -11,20 +11,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from page.parts import Part, words_alone
+from page.regions import look_without
 from page.shared import MEMORY, OURS, Sample, SharedState
-from zsad_core.corruptions import POSTER_CORRUPTIONS
+from zsad_core.corruptions import POSTER_CORRUPTIONS, corrupt_all
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
+from zsad_core.ignored import Box
 
 SLIDERS = POSTER_CORRUPTIONS  # the corruptions that have a slider, in the order on the page
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """An image of the visitor's own."""
+    """An image of the visitor's own, or a sample of which a part is left out: `ignored`, in pixels."""
 
     pixels: np.ndarray  # (H, W, 3) uint8
     description: str
+    ignored: Box | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +96,11 @@ class Selection:
         return self.photo if isinstance(self.photo, Photo) else self.shared.samples[self.photo]
 
     @property
+    def ignored(self) -> Box | None:
+        """What of the image has no say."""
+        return self.photo.ignored if isinstance(self.photo, Photo) else None
+
+    @property
     def method_title(self) -> str:
         return self.shared.methods[self.method].title
 
@@ -116,6 +124,9 @@ class Selection:
 
     def _look(self, severities: Mapping[str, int]) -> tuple[np.ndarray, Inspection]:
         pixels, method = self.picture.pixels, self.method
+        if self.ignored:
+            fitted, pixels = self.shared.fitted(method, self.detector, self.parts), corrupt_all(pixels, severities)
+            return pixels, look_without(fitted, self.shared.backbone, pixels, self.ignored)
         return self.shared.look(self.detector, pixels, severities, method=method, parts=self.parts)
 
 

@@ -207,6 +207,10 @@ class Backbone:
             vectors[batch] = self.text_vectors_from_words(padded, lengths).cpu()
         return vectors
 
+    def square(self, pixels: np.ndarray, side: int | None = None) -> np.ndarray:
+        """Pixels (H, W, 3) uint8 as the tower reads them, (S, S, 3): all of them, squeezed; S as in `preprocess`."""
+        return np.asarray(Image.fromarray(pixels).resize((side or self.image_size,) * 2, Image.Resampling.BICUBIC))
+
     def preprocess(self, images: Sequence, side: int | None = None) -> torch.Tensor:
         """Images -> normalised pixels (N, 3, S, S), float32, on the CPU.
 
@@ -220,11 +224,8 @@ class Backbone:
             InputError: one of them cannot be read as an image.
         """
 
-        def square(image):
-            return np.asarray(Image.fromarray(read_image(image)).resize((side,) * 2, Image.Resampling.BICUBIC))
-
-        side = side or self.image_size
-        pixels = torch.from_numpy(np.stack(side_by_side(square, images))).permute(0, 3, 1, 2).float() / 255
+        squares = side_by_side(lambda image: self.square(read_image(image), side), images)
+        pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 255
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self._image.mean, self._image.std))
         return (pixels - mean) / std
 

@@ -7,8 +7,8 @@ import threading
 import time
 import unicodedata
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,24 @@ from .archives import Entry, ImageFiles, Skipped
 from .cores import idle_cores, side_by_side
 from .detector import BATCH, Detector, Inspection
 from .errors import InputError
-from .figures import overlay
+from .figures import outlined, overlay
+from .ignored import Ignored
+from .regions import Region, listed
 
+PIXELS_AT_ONCE = 16_000_000  # of images that are held at a time; the last one may go beyond
+REGIONS_IN_A_CELL = 20  # of a table; a spreadsheet takes 32,767 characters in one
 QUANTILE = 0.95  # of the scores of normal images, that a calibrated threshold lies at
 THUMBNAIL = 96  # pixels; with its quality some 3 KB, of which a page may hold a thousand
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """An image (H, W, 3) uint8 and what was said about it; `note` is empty, or says what is odd about the image."""
+
+    entry: Entry
+    pixels: np.ndarray
+    inspection: Inspection
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +47,11 @@ class Row:
         score: anomaly score in [0, 1].
         verdict: the score in words.
         thumbnail: JPEG with the anomaly map over it, at most THUMBNAIL pixels wide and high.
-        overlay: the name of its overlay in the zip of them.
+        overlay: the name of its overlay in the zip or folder of them; empty where there is none.
         by_words: the score by words alone, where good parts have a say in `score`; else None.
+        regions: its regions, the one with the highest peak first.
+        size: (width, height) of the picture in whose pixels the regions are.
+        note: what is odd about the image, or empty.
     """
 
     entry: Entry
@@ -43,6 +60,26 @@ class Row:
     thumbnail: bytes
     overlay: str
     by_words: float | None = None
+    regions: Sequence[Region] = ()
+    size: tuple[int, int] = (0, 0)
+    note: str = ""
+
+    @classmethod
+    def of(cls, scored: Scored, thumbnail: bytes = b"", overlay: str = "") -> "Row":
+        seen, size = scored.inspection, scored.pixels.shape[1::-1]
+        return cls(
+            *(
+                scored.entry,
+                seen.score,
+                seen.verdict,
+                thumbnail,
+                overlay,
+                seen.by_words,
+                seen.regions,
+                size,
+                scored.note,
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -83,28 +120,44 @@ def calibrated_threshold(scores: Sequence[float]) -> float:
     return float(np.quantile(scores, QUANTILE, method="inverted_cdf"))
 
 
-def to_csv(rows: Sequence[Row], threshold: float) -> bytes:
-    """The rows as a CSV file that a spreadsheet opens rightly (UTF-8 with its mark) and harmlessly.
+CSV_HEADINGS = (
+    *("file", "score", "verdict", "over_threshold", "threshold", "label", "overlay"),
+    *("by_words", "regions", "boxes", "width", "height", "note"),
+)
 
-    A cell that it would take for a formula gets an apostrophe before it, and every text is quoted, whatever sign the
-    spreadsheet splits lines at.
+
+def to_csv(rows: Sequence[Row], threshold: float) -> bytes:
+    """The rows as a CSV file that a spreadsheet opens rightly (UTF-8 with its mark) and harmlessly."""
+    text = csv_line(CSV_HEADINGS) + "".join(csv_line(csv_cells(row, threshold)) for row in rows)
+    return text.encode("utf-8-sig", "backslashreplace")
+
+
+def csv_line(cells: Sequence) -> str:
+    """A line of a CSV file. Every text is quoted, whatever sign the spreadsheet splits lines at."""
+    line = io.StringIO()
+    csv.writer(line, quoting=csv.QUOTE_NONNUMERIC).writerow(cells)
+    return line.getvalue()
+
+
+def csv_cells(row: Row, threshold: float) -> tuple:
+    """A row under CSV_HEADINGS; a text that a spreadsheet would take for a formula gets an apostrophe before it.
+
+    "boxes" are those of the regions, "x0,y0,x1,y1 (peak)" each.
     """
-    file = io.StringIO()
-    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow(("file", "score", "verdict", "over_threshold", "threshold", "label", "overlay"))
-    for row in rows:
-        over = "yes" if row.score > threshold else "no"
-        values = (
-            _harmless(row.entry.name),
-            round(row.score, 6),
-            row.verdict,
-            over,
-            round(threshold, 6),
-            row.entry.label,
-            _harmless(row.overlay),
-        )
-        writer.writerow(values)
-    return file.getvalue().encode("utf-8-sig")
+    return (
+        _harmless(row.entry.name),
+        round(row.score, 6),
+        row.verdict,
+        "yes" if row.score > threshold else "no",
+        round(threshold, 6),
+        row.entry.label,
+        _harmless(row.overlay),
+        "" if row.by_words is None else round(row.by_words, 6),
+        len(row.regions),
+        listed(row.regions, REGIONS_IN_A_CELL),
+        *row.size,
+        _harmless(row.note),
+    )
 
 
 def _harmless(text: str) -> str:
@@ -115,6 +168,60 @@ def _harmless(text: str) -> str:
     seen = unicodedata.normalize("NFKC", text)
     first = next((letter for letter in seen if not letter.isspace() and unicodedata.category(letter)[0] != "C"), "")
     return f"'{text}" if first in ("=", "+", "-", "@", "\N{MINUS SIGN}") else text
+
+
+def scored(
+    detector: Detector,
+    images: Iterable[tuple[Entry, np.ndarray | Sequence[np.ndarray] | InputError]],
+    mode: str = "fast",
+    ignore: Ignored | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[list[Scored | Skipped]]:
+    """Scores images, a few at a time, in their order; no more than those few are in memory.
+
+    Args:
+        images: each with its pixels, those of its pages, or the InputError that says why it has none.
+        mode, ignore: as for `Detector.inspect`.
+        stopped: asked before an image is read; the images at hand are not scored then.
+    """
+    # On a CPU one a core, so that a stop need not wait for more.
+    most = max(1, idle_cores()) if detector.backbone.device.type == "cpu" else BATCH
+    chunk, pixels = [], 0
+    for entry, found in _pages(() if stopped() else images):
+        if stopped():
+            return
+        chunk.append((entry, found))
+        pixels += 0 if isinstance(found, InputError) else found[..., 0].size
+        if len(chunk) == most or pixels >= PIXELS_AT_ONCE:
+            yield _scored(detector, chunk, mode, ignore)
+            chunk, pixels = [], 0
+    if chunk:
+        yield _scored(detector, chunk, mode, ignore)
+
+
+def _pages(images: Iterable) -> Iterator[tuple[Entry, np.ndarray | InputError]]:
+    """Each page of an image that has several as an image of its own."""
+    for entry, found in images:
+        if isinstance(found, (np.ndarray, InputError)):
+            yield entry, found
+            continue
+        for number, page in enumerate(found, 1):
+            name = f"{entry.name} (page {number} of {len(found)})" if len(found) > 1 else entry.name
+            yield replace(entry, name=name), page
+
+
+def _scored(detector: Detector, chunk: list, mode: str, ignore: Ignored | None) -> list[Scored | Skipped]:
+    readable = [found for _, found in chunk if not isinstance(found, InputError)]
+    seen = iter(() if ignore else detector.inspect(readable, mode))
+    results: list[Scored | Skipped] = []
+    for entry, found in chunk:
+        try:
+            if isinstance(found, InputError):
+                raise found
+            results.append(Scored(entry, found, detector.inspect(found, mode, ignore) if ignore else next(seen)))
+        except InputError as error:  # also where a place to leave out does not fit this image
+            results.append(Skipped(entry.name, str(error)))
+    return results
 
 
 class BatchScoring:
@@ -128,7 +235,8 @@ class BatchScoring:
     Args:
         detector: a `Detector`.
         images: an `ImageFiles`, or any list of entries, each with its pixels or the InputError that says why not.
-        overlays: where to write a zip of the images with their anomaly maps over them; not written if not given.
+        overlays: where to write a zip of the images with their maps and regions over them; not written if not given.
+        mode, ignore: as for `Detector.inspect`.
 
     Attributes:
         rows: list of `Row`, in the order of the images.
@@ -141,8 +249,11 @@ class BatchScoring:
         detector: Detector,
         images: ImageFiles | Sequence[tuple[Entry, np.ndarray | InputError]],
         overlays: str | Path | None = None,
+        mode: str = "fast",
+        ignore: Ignored | None = None,
     ):
         self.detector, self.images, self.overlays = detector, images, overlays
+        self._mode, self._ignore = mode, ignore
         self.rows: list[Row] = []
         self.skipped: list[Skipped] = list(getattr(images, "skipped", ()))
         self.seconds = 0.0
@@ -156,46 +267,31 @@ class BatchScoring:
         started, done = time.perf_counter(), 0
         with zipfile.ZipFile(self.overlays or io.BytesIO(), "w") as archive:  # stored: a JPEG does not shrink
             yield BatchProgress(0, len(self.images), 0.0)
-            for chunk in self._chunks():
-                self._score(chunk, archive)
+            for chunk in scored(self.detector, self.images, self._mode, self._ignore, self._stopped.is_set):
+                self._keep(chunk, archive)
                 done += len(chunk)
                 self.seconds = time.perf_counter() - started
-                yield BatchProgress(done, len(self.images), self.seconds)
+                yield BatchProgress(done, max(done, len(self.images)), self.seconds)
 
-    def _chunks(self) -> Iterator[list]:
-        """Images that are scored together; on a CPU one a core, so that a stop need not wait for more."""
-        size = max(1, idle_cores()) if self.detector.backbone.device.type == "cpu" else BATCH
-        chunk = []
-        for image in () if self._stopped.is_set() else self.images:
-            if self._stopped.is_set():
-                return
-            chunk.append(image)
-            if len(chunk) == size:
-                yield chunk
-                chunk = []
-        if chunk:
-            yield chunk
-
-    def _score(self, chunk, archive: zipfile.ZipFile) -> None:
-        self.skipped += [Skipped(entry.name, str(found)) for entry, found in chunk if isinstance(found, InputError)]
-        readable = [(entry, found) for entry, found in chunk if not isinstance(found, InputError)]
-        pixels = [found for _, found in readable]
-        seen = self.detector.inspect(pixels)
-        pictures = side_by_side(self._pictures, zip(pixels, seen, strict=True))
-        for (entry, _), inspection, (whole, thumbnail) in zip(readable, seen, pictures, strict=True):
-            stem = re.sub(r"[^\w.-]+", "_", entry.name.rpartition(".")[0])[-80:]
+    def _keep(self, chunk: list[Scored | Skipped], archive: zipfile.ZipFile) -> None:
+        self.skipped += [one for one in chunk if isinstance(one, Skipped)]
+        found = [one for one in chunk if isinstance(one, Scored)]
+        for one, (whole, thumbnail) in zip(found, side_by_side(self._pictures, found), strict=True):
+            stem = re.sub(r"[^\w.-]+", "_", one.entry.name.rpartition(".")[0])[-80:]
             name = f"{len(self.rows) + 1:04d}_{stem}.jpg"
             if self.overlays is not None:
                 archive.writestr(name, whole)
-            self.rows.append(Row(entry, inspection.score, inspection.verdict, thumbnail, name, inspection.by_words))
+            self.rows.append(Row.of(one, thumbnail, name))
 
-    def _pictures(self, scored: tuple[np.ndarray, Inspection]) -> tuple[bytes, bytes]:
+    def _pictures(self, one: Scored) -> tuple[bytes, bytes]:
         """Overlay, empty where it goes nowhere, and thumbnail of an image, as JPEG."""
-        pixels, inspection = scored
-        picture = Image.fromarray(overlay(pixels, inspection.map))
-        whole = b"" if self.overlays is None else _jpeg(picture)
-        picture.thumbnail((THUMBNAIL, THUMBNAIL))
-        return whole, _jpeg(picture, quality=70)
+        picture = overlay(one.pixels, one.inspection.map)
+        whole = b""
+        if self.overlays is not None:
+            whole = _jpeg(Image.fromarray(outlined(picture, one.inspection.regions)))
+        thumbnail = Image.fromarray(picture)
+        thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
+        return whole, _jpeg(thumbnail, quality=70)
 
 
 def _jpeg(picture: Image.Image, quality: int = 85) -> bytes:

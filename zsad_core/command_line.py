@@ -49,17 +49,17 @@ def command_line(main: Callable[[Sequence[str] | None], int | None]) -> Callable
     return run
 
 
-def print_json(value: object) -> None:
-    """Prints a value as JSON, in plain letters where stdout can encode them all; else escaped as JSON escapes.
+def json_line(value: object) -> str:
+    """A value as JSON on one line, in plain letters where stdout can encode them all; else escaped as JSON escapes.
 
     A file name that is not UTF-8 keeps its bytes as the escapes of Python's `os.fsdecode`: "\\udcff" for the byte FF.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(value, indent=2)
-    print(text)
+        text = json.dumps(value)
+    return text
 
 
 def _discard_output() -> None:

@@ -4,8 +4,10 @@ import copy
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,20 +15,24 @@ import numpy as np
 import torch
 
 from . import __version__, detector_file
+from .backbone import Encoded
 from .cascade import inspect_finely
 from .classifier import ClassifierTraining, StateClassifier
-from .elongated import by_picture, cut_all, joined_map, joined_scores, squares_in
+from .elongated import by_picture, cut, joined_map, joined_scores
 from .errors import InputError
 from .good_parts import Memory, remember
+from .ignored import Ignored
 from .images import read_image
-from .maps import mean_over_neighbours
+from .maps import MapOfSize, mean_over_neighbours
 from .profile import OURS
 from .progress import Progress
 from .prompt_learning import PromptLearning, diversity_loss, join_words
 from .prompts import clean_product_name, held_back_sentences
 from .recipe import PRESETS, Recipe
+from .regions import Region, regions_of
 from .seeds import checked_seed
 from .verdict import NEUTRAL, state, verdict
+from .without_say import painted_over, silenced, without_say
 
 QUICK = PRESETS["quick"]
 MODES = "fast", "fine", "windows"  # in which a map is made
@@ -54,8 +60,10 @@ class Inspection:
 
     Attributes:
         score: anomaly score in [0, 1].
-        map: anomaly map, (H, W) float32 in [0, 1], of the size of the image; the same scale for every image.
+        map: anomaly map, (H, W) float32 in [0, 1], of the size of the image; the same scale for every image. A large
+            one is made when it is asked for, each time anew, so that many inspections take little memory.
         by_words: the score by words alone, where good parts have a say in `score`; else None.
+        regions: the connected places of the map over `neutral`, the one with the highest peak first.
         neutral: the value of the map at which neither state is nearer, and the score that leans to neither.
 
     Raises:
@@ -63,7 +71,7 @@ class Inspection:
     """
 
     score: float
-    map: np.ndarray
+    map: np.ndarray = MapOfSize()  # or a function that makes it
     by_words: float | None = None
     neutral: ClassVar[float] = NEUTRAL
 
@@ -73,6 +81,10 @@ class Inspection:
                 f"The score of the image is {self.score}, and not from 0 to 1: the weights of the detector or of its "
                 "backbone are damaged. Load them, or train the detector, again."
             )
+
+    @cached_property
+    def regions(self) -> list[Region]:
+        return regions_of(self.map)
 
     @property
     def verdict(self) -> str:
@@ -166,35 +178,71 @@ class Detector:
         other.memory = remember(self.backbone, images, lambda encoded: self.patch_probabilities(encoded.dense))
         return other
 
-    def inspect(self, image, mode: str = "fast") -> "Inspection | list[Inspection]":
+    def inspect(
+        self, image, mode: str = "fast", ignore: Ignored | np.ndarray | None = None
+    ) -> "Inspection | list[Inspection]":
         """Scores an image, or each of a list.
 
         Args:
             image: whatever `read_image` reads (PIL image, path, bytes, array), or a list or tuple of such.
             mode: how the map is made: "fast" (one pass), "fine" (of a large picture, closer looks where it is warm) or
                 "windows" (finer, many passes); the map has its share in the score, so the score differs.
+            ignore: what has no say in score and map, which is 0 there: an `Ignored`, or (H, W) bool.
 
         Raises:
-            InputError: an image that cannot be read, or another mode.
+            InputError: an image that cannot be read, another mode, or nothing that is left to score.
         """
+        several = isinstance(image, (list, tuple))
+        found = list(self.inspect_each(image if several else [image], mode, ignore))
+        return found if several else found[0]
+
+    def inspect_each(
+        self, images: Iterable, mode: str = "fast", ignore: Ignored | np.ndarray | None = None
+    ) -> Iterator["Inspection"]:
+        """As `inspect` of a list, but one after another, of any number: no more than a few are in memory at once."""
         if mode not in MODES:
             raise InputError(f"The mode must be 'fast', 'fine' or 'windows', not {mode!r:.40}.")
-        if not isinstance(image, (list, tuple)):
-            return self.inspect([image], mode)[0]
+        ignore = Ignored(masks=(ignore,)) if isinstance(ignore, np.ndarray) else ignore
+        remaining = iter(images)
+        while batch := list(islice(remaining, 1 if ignore or mode == "fine" else BATCH)):
+            if ignore:
+                yield self._inspect_rest(read_image(batch[0]), mode, ignore)
+            elif mode == "fine":
+                yield inspect_finely(self, batch[0])
+            else:
+                yield from self._inspect_batch(batch, mode)
+
+    def _inspect_batch(self, images: Sequence, mode: str) -> Iterator["Inspection"]:
+        sizes, squares = [], []
+        for source in images:
+            pixels = read_image(source)
+            sizes.append(pixels.shape[:2])
+            # Small, so that no large picture waits for the others.
+            squares.append([self.backbone.square(part) for part in cut(pixels)])
+        # An elongated one makes a batch of its own: the vectors of all its squares are large.
+        together = range(0, len(sizes), 1 if any(len(parts) > 1 for parts in squares) else len(sizes))
+        for first in together:
+            part = slice(first, first + together.step)
+            encoded = self._encode([square for parts in squares[part] for square in parts], mode)
+            yield from self.inspect_encoded(encoded, sizes[part])
+
+    def _inspect_rest(self, pixels: np.ndarray, mode: str, ignore: Ignored) -> "Inspection":
+        """Inspects what is not left out of a picture (H, W, 3)."""
+        places = ignore.places(*pixels.shape[:2])
+        pixels = painted_over(pixels, places)
         if mode == "fine":
-            return [inspect_finely(self, source) for source in image]
-        inspections = []
-        for start in range(0, len(image), BATCH):
-            pixels = [read_image(source) for source in image[start : start + BATCH]]
-            # An elongated one makes a batch of its own: the vectors of all its squares are large.
-            alone = any(squares_in(*array.shape[:2]) > 1 for array in pixels)
-            for batch in [[array] for array in pixels] if alone else [pixels]:
-                squares = cut_all(batch)
-                encoded = self.backbone.encode(squares)
-                if mode == "windows":
-                    encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(squares, mode=mode))
-                inspections += self.inspect_encoded(encoded, [array.shape[:2] for array in batch])
-        return inspections
+            seen = inspect_finely(self, pixels)
+        else:
+            encoded = self._encode(cut(pixels), mode)
+            encoded = without_say(encoded, cut(places), self.patch_probabilities)
+            (seen,) = self.inspect_encoded(encoded, [pixels.shape[:2]])
+        return dataclasses.replace(seen, map=partial(silenced, seen, places))
+
+    def _encode(self, squares: list[np.ndarray], mode: str) -> Encoded:
+        encoded = self.backbone.encode(squares)
+        if mode == "windows":
+            encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(squares, mode=mode))
+        return encoded
 
     def inspect_encoded(self, encoded, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
         """Scores images that the backbone has encoded already, so that many detectors can ask about one encoding.
@@ -214,7 +262,7 @@ class Detector:
         return [
             Inspection(
                 score=score,
-                map=joined_map(grids, size),
+                map=partial(joined_map, grids, size),
                 by_words=alone,
             )
             for score, grids, size, alone in zip(scores, by_picture(maps, sizes), sizes, by_words, strict=True)

@@ -11,12 +11,15 @@ from html import escape
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from .colour_tables import CIVIDIS, INFERNO
 from .corruptions import MAX_SEVERITY
+from .regions import Region
 from .verdict import NEUTRAL
 
+STRIP = 2**20  # pixels of a map that are coloured at a time
+OUTLINE = 500  # times the width of a line goes into the longer side of a picture
 FADE = 0.1  # the overlay becomes opaque from the neutral point up to this much above it
 
 SCALE_LABELS = ((0, "0 normal"), (NEUTRAL, f"{NEUTRAL} neutral"), (1, "1 abnormal"))  # of the score and of the map
@@ -69,10 +72,30 @@ def overlay(image: np.ndarray, anomaly_map: np.ndarray, opacity: float = 0.7) ->
     Returns:
         (H, W, 3) uint8.
     """
-    picture = Image.fromarray(image)
-    layer = Image.fromarray(heat(anomaly_map)).resize(picture.size, Image.Resampling.BILINEAR)
-    picture.paste(layer.convert("RGB"), mask=layer.getchannel("A").point(lambda alpha: round(alpha * opacity)))
-    return np.array(picture)
+    picture, height = image.copy(), len(image)
+    if anomaly_map.shape != image.shape[:2]:
+        size = image.shape[1::-1]
+        layers = iter([Image.fromarray(heat(anomaly_map)).resize(size, Image.Resampling.BILINEAR)])
+        step = height
+    else:  # in strips, so that the layer of a large picture takes little memory
+        step = max(1, STRIP // image.shape[1])
+        layers = (Image.fromarray(heat(anomaly_map[top : top + step])) for top in range(0, height, step))
+    for top, layer in zip(range(0, height, step), layers):
+        strip = Image.fromarray(picture[top : top + step])
+        strip.paste(layer.convert("RGB"), mask=layer.getchannel("A").point(lambda alpha: round(alpha * opacity)))
+        picture[top : top + step] = np.asarray(strip)
+    return picture
+
+
+def outlined(picture: np.ndarray, regions: Sequence[Region]) -> np.ndarray:
+    """A picture (H, W, 3) uint8 with the boxes of regions drawn on it, white with a dark edge; a new array."""
+    drawn, width = Image.fromarray(picture), max(1, max(picture.shape) // OUTLINE)
+    draw = ImageDraw.Draw(drawn)
+    for region in reversed(regions):  # the highest peak is drawn last
+        x0, y0, x1, y1 = region.box
+        draw.rectangle((x0 - width, y0 - width, x1 + width - 1, y1 + width - 1), outline="black", width=width)
+        draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline="white", width=width)
+    return np.array(drawn)
 
 
 def heat(anomaly_map: np.ndarray) -> np.ndarray:

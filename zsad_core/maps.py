@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from .gaussian import gaussian_filtered
 
+KEPT = 2_000_000  # pixels up to which a map is kept once it is made
 REACH = 4  # standard deviations after which the Gaussian is cut off
 
 
@@ -30,3 +31,23 @@ def smoothed(patches: torch.Tensor, side: int, deviation: float) -> torch.Tensor
 def anomaly_map(patches: torch.Tensor, size: Sequence[int]) -> np.ndarray:
     """The map that is handed out: patches (rows, columns) -> (height, width) float32 in [0, 1]."""
     return enlarged(patches[None], size)[0].clamp(0, 1).numpy()
+
+
+class MapOfSize:
+    """The field of an inspection that holds its map: the array, or a function without arguments that makes it.
+
+    What it makes is kept if it is small. A photo of 20 megapixels has a map of 80 MB, which is made anew each time.
+    """
+
+    def __get__(self, inspection, owner=None) -> np.ndarray:
+        if inspection is None:
+            raise AttributeError("a map has no default")  # which makes the field one that must be given
+        made = inspection.__dict__["map"]
+        if callable(made):
+            made = made()
+            if made.size <= KEPT:
+                inspection.__dict__["map"] = made
+        return made
+
+    def __set__(self, inspection, given) -> None:
+        inspection.__dict__["map"] = given

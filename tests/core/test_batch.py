@@ -11,10 +11,12 @@ from sklearn.metrics import roc_auc_score
 
 from zsad_core import batch
 from zsad_core.archives import Entry, ImageFiles
-from zsad_core.batch import BatchScoring, Row, auroc, calibrated_threshold, to_csv
+from zsad_core.batch import BatchScoring, Row, auroc, calibrated_threshold, scored, to_csv
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
+from zsad_core.ignored import Ignored
 from zsad_core.recipe import Recipe
+from zsad_core.regions import Region
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,44 @@ def test_csv_says_what_the_table_says():
         *("yes", "damaged"),
         *("no", ""),
     )
+
+
+def test_csv_says_where_the_regions_are_and_what_else_is_known():
+    regions = [Region((1, 2, 30, 40), 99, 0.91, (9.5, 20.0)), Region((0, 0, 2, 2), 4, 0.6, (1.0, 1.0))]
+    told = Row(Entry("a.png"), 0.7, "", b"", "", 0.625, regions, (640, 480), "=Page 1 of 2 is read.")
+    cells = next(csv.DictReader(io.StringIO(to_csv([told], 0.5).decode("utf-8-sig"))))
+    assert (cells["regions"], cells["boxes"]) == ("2", "1,2,30,40 (0.91); 0,0,2,2 (0.60)")
+    assert (cells["by_words"], cells["width"], cells["height"]) == ("0.625", "640", "480")
+    assert cells["note"] == "'=Page 1 of 2 is read."
+
+
+def test_a_name_that_is_no_text_is_escaped():
+    assert b'"\\udcff.png"' in to_csv([row("\udcff.png")], 0.5)
+
+
+def test_pages_are_rows_of_their_own(detector, images):
+    found = [(Entry("a.tif", True), images[:3]), (Entry("b.tif"), images[3:4])]
+    scoring = BatchScoring(detector, found)
+    assert list(scoring)[-1].done == 4
+    assert [one.entry for one in scoring.rows] == [
+        *(Entry(f"a.tif (page {number} of 3)", True) for number in (1, 2, 3)),
+        Entry("b.tif"),
+    ]
+
+
+def test_large_images_are_held_one_at_a_time(detector, images, monkeypatch):
+    monkeypatch.setattr(batch, "idle_cores", lambda: 8)
+    monkeypatch.setattr(batch, "PIXELS_AT_ONCE", 12_000)
+    assert [len(chunk) for chunk in scored(detector, listed(images[:6]))] == [3, 3]
+    monkeypatch.setattr(batch, "PIXELS_AT_ONCE", 1)
+    assert [len(chunk) for chunk in scored(detector, listed(images[:3]))] == [1, 1, 1]
+
+
+def test_a_place_to_leave_out_that_does_not_fit_an_image_leaves_out_that_image(detector, images):
+    scoring = BatchScoring(detector, listed(images[:3]), ignore=Ignored(((85, 0, 300, 9),)))
+    assert list(scoring)[-1].done == 3
+    assert [one.entry.name for one in scoring.rows] == ["0.png", "2.png"]
+    assert scoring.skipped[0].name == "1.png" and "outside the picture of 40 x 120" in scoring.skipped[0].reason
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,23 @@
 """`python -m zsad_core inspect`, as a person at a terminal or a script would use it."""
 
+import csv
+import io
 import json
+import os
+import shutil
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from zsad_core import Detector, Recipe
+from zsad_core import Detector, Recipe, batch
 from zsad_core.__main__ import main
+from zsad_core.given_images import GivenImages
+from zsad_core.images import read_image
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +55,26 @@ def test_table_has_one_line_an_image(detector, detector_file, photos, capsys):
         assert line.startswith(f"{seen.score:.3f}") and seen.verdict in line and line.endswith(photo)
 
 
+def objects(printed):
+    """What `--json` printed, one object a line."""
+    return [json.loads(line) for line in printed.out.splitlines()]
+
+
 def test_json_gives_the_scores_of_the_python_interface(detector, detector_file, photos, capsys):
     assert main(["inspect", "--detector", detector_file, "--json", *photos]) == 0
-    rows = json.loads(capsys.readouterr().out)
+    rows = objects(capsys.readouterr())
     assert rows == [
         {
             "image": photo,
             "score": pytest.approx(seen.score, abs=1e-6),
             "verdict": seen.verdict,
             "neutral": 0.5,
+            "threshold": 0.5,
+            "over_threshold": seen.score > 0.5,
+            "label": None,
+            "regions": [json.loads(json.dumps(region.to_dict())) for region in seen.regions],
+            "width": 40,
+            "height": 30,
             "product": "metal nut",
             "backbone": detector.backbone.name,
         }
@@ -103,7 +122,7 @@ def test_trains_from_the_name_and_keeps_the_detector(photos, tmp_path, capsys, m
     trained = capsys.readouterr()
     assert "done" in trained.err  # progress is told, away from the results
     assert main(["inspect", "--detector", kept, "--json", *photos]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads(trained.out)
+    assert objects(capsys.readouterr()) == objects(trained)
 
 
 def test_detector_that_cannot_be_kept_is_still_used(photos, tmp_path, capsys, monkeypatch):
@@ -132,22 +151,22 @@ def test_good_parts_have_a_say_and_are_said(detector, detector_file, photos, goo
     assert main(["inspect", "--detector", detector_file, "--json", *photos, "--good", *map(str, files)]) == 0
     by_files = capsys.readouterr()
     assert "by words and 3 good parts (no longer zero-shot)" in by_files.err
-    rows = json.loads(by_files.out)
+    rows = objects(by_files)
     for row, seen in zip(rows, detector.with_good_parts(files).inspect(photos), strict=True):
         assert row["good_parts"] == 3
         assert (row["score"], row["by_words"]) == pytest.approx((seen.score, seen.by_words), abs=1e-6)
     assert main(["inspect", "--detector", detector_file, "--json", *photos, "--good", str(good)]) == 0
-    assert json.loads(capsys.readouterr().out) == rows
+    assert objects(capsys.readouterr()) == rows
 
 
 def test_good_parts_are_kept_with_the_detector(detector_file, photos, good, tmp_path, capsys):
     kept = str(tmp_path / "kept.safetensors")
     command = ["inspect", "--detector", detector_file, "--json", *photos]
     assert main([*command, "--good", str(good), "--save-detector", kept]) == 0
-    rows = json.loads(capsys.readouterr().out)
+    rows = objects(capsys.readouterr())
     assert main(["inspect", "--detector", kept, "--json", *photos]) == 0
     again = capsys.readouterr()
-    assert json.loads(again.out) == rows and "by words and 3 good parts" in again.err
+    assert objects(again) == rows and "by words and 3 good parts" in again.err
     assert main(["inspect", "--detector", kept, "--json", *photos, "--good", str(good / "1.png")]) == 0
     assert "by words and 1 good part (" in capsys.readouterr().err  # others replace those that were kept
 
@@ -168,12 +187,166 @@ def test_an_overlay_never_replaces_a_good_part(detector_file, photos, good, caps
     assert (good / "nut.overlay.png").read_bytes() == before
 
 
+def test_folders_zips_and_patterns_give_what_their_files_give(detector_file, photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree = tmp_path / "tree"
+    for place in ("good", "scratch", "ground_truth", ".hidden", "__MACOSX"):
+        (tree / place).mkdir(parents=True)
+        shutil.copy(photos[0], tree / place / "nut.png")
+    (tree / "good" / "NOTES.txt").write_text("taken on Monday")
+    (tree / "good" / "Thumbs.db").write_text("litter")
+    (tree / "good" / "again").symlink_to(tree, target_is_directory=True)  # a loop
+    with zipfile.ZipFile("nuts.zip", "w") as archive:
+        archive.write(photos[1], "good/one.png")
+        archive.write(photos[0], "bad/../../escaped.png")
+    assert main(["inspect", "--detector", detector_file, "--json", "tree", "nuts.zip", "*day/nut.png"]) == 1
+    printed = capsys.readouterr()
+    rows = objects(printed)
+    tree_rows = [
+        (os.path.join("tree", "good", "nut.png"), "normal"),
+        (os.path.join("tree", "scratch", "nut.png"), "damaged"),
+    ]
+    assert [(row["image"], row["label"]) for row in rows] == [
+        *tree_rows,
+        ("nuts.zip/good/one.png", "normal"),
+        *((os.path.join(day, "nut.png"), None) for day in ("monday", "tuesday")),
+    ]
+    assert len({round(row["score"], 6) for row in rows}) == 2
+    for name in ("escaped.png", "NOTES.txt", "ground_truth"):
+        assert name in printed.err
+    assert not any(name in printed.err for name in ("hidden", "MACOSX", "Thumbs"))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("no*.png", "no*.png: No file has a name of this pattern"),
+        ("empty", "empty: There is no image in this folder"),
+        ("broken.zip", "'broken.zip': The zip is damaged"),
+        ("absent.zip", "There is no file 'absent.zip'"),
+    ],
+)
+def test_what_holds_no_image_is_named_and_the_rest_is_scored(
+    given, told, detector_file, photos, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.zip").write_bytes(b"no zip")
+    assert main(["inspect", "--detector", detector_file, given, photos[0]]) == 1
+    printed = capsys.readouterr()
+    assert told in printed.err and len(printed.out.splitlines()) == 1 and "Traceback" not in printed.err
+
+
+def test_a_pattern_that_is_a_file_is_that_file(detector_file, photos, tmp_path, capsys):
+    odd = tmp_path / "nut [1].png"
+    shutil.copy(photos[0], odd)
+    assert main(["inspect", "--detector", detector_file, str(odd)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("nut [1].png")
+
+
+def test_good_parts_are_taken_from_the_folders_that_are_not_of_damaged_ones(
+    detector_file, photos, good, tmp_path, capsys
+):
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    good.rename(parts / "Good")
+    (parts / "scratch").mkdir()
+    shutil.copy(photos[1], parts / "scratch" / "1.png")
+    assert main(["inspect", "--detector", detector_file, "--json", photos[0], "--good", str(parts)]) == 0
+    printed = capsys.readouterr()
+    assert objects(printed)[0]["good_parts"] == 3 and "1 photos in folders of damaged ones" in printed.err
+
+
+def test_the_table_for_a_spreadsheet_has_every_image_and_replaces_none(detector_file, photos, tmp_path, capsys):
+    table = tmp_path / "scores.csv"
+    command = ["inspect", "--detector", detector_file, "--threshold", "0.01", *photos]
+    assert main([*command, "--csv", str(table)]) == 0
+    rows = list(csv.DictReader(io.StringIO(table.read_bytes().decode("utf-8-sig"), newline="")))
+    assert [row["file"] for row in rows] == photos
+    assert {(row["over_threshold"], row["threshold"], row["width"]) for row in rows} == {("yes", "0.01", "40")}
+    assert all("  over  " in line for line in capsys.readouterr().out.splitlines())
+    before = Path(photos[1]).read_bytes()
+    assert main([*command, "--csv", photos[1]]) == 1
+    assert Path(photos[1]).read_bytes() == before and "would replace a file" in capsys.readouterr().err
+    assert main([*command, "--csv", str(tmp_path)]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_what_was_scored_before_a_stop_is_kept(detector_file, photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(batch, "idle_cores", lambda: 1)
+
+    def interrupted(source):
+        if str(source) == photos[1]:
+            raise KeyboardInterrupt
+        return read_image(source)
+
+    monkeypatch.setattr(GivenImages.__init__, "__defaults__", (interrupted,))
+    table = tmp_path / "scores.csv"
+    assert main(["inspect", "--detector", detector_file, "--json", *photos, "--csv", str(table)]) == 130
+    printed = capsys.readouterr()
+    assert [row["image"] for row in objects(printed)] == photos[:1] and printed.err.endswith("Stopped.\n")
+    assert len(table.read_text(encoding="utf-8-sig").splitlines()) == 2
+
+
+def test_overlays_and_masks_stay_in_their_folder_whatever_the_names_are(detector_file, photos, tmp_path):
+    maps, elsewhere = tmp_path / "maps", tmp_path / "elsewhere.png"
+    maps.mkdir()
+    elsewhere.write_bytes(b"mine")
+    (maps / "one.overlay.png").symlink_to(elsewhere)
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        for name in (
+            "a/one.png",
+            "b/one.png",
+            "z/a:one|.png",
+            "..\\..png",
+            "x" * 250 + ".png",
+            "y/" + "螺" * 90 + ".png",
+        ):
+            archive.write(photos[0], name)
+    command = ["inspect", "--detector", detector_file, "--overlay-dir", str(maps), "--mask-dir", str(maps)]
+    main([*command, str(tmp_path / "odd.zip"), photos[0]])
+    assert elsewhere.read_bytes() == b"mine"
+    names = sorted(path.name for path in maps.iterdir())
+    assert {"one.overlay.png", "one.2.overlay.png", "a_one_.overlay.png", "nut.mask.png"} <= set(names)
+    assert sum(name.endswith(".overlay.png") for name in names) * 2 == len(names)
+    for path in maps.iterdir():
+        assert not path.is_symlink() and Image.open(path).size == (40, 30)
+
+
+def test_a_place_that_is_left_out_has_no_say(detector_file, photos, tmp_path, capsys):
+    """The two photos differ where they are not left out by nothing at all."""
+    pixels = np.asarray(Image.open(photos[0])).copy()
+    pixels[5:20, 10:30] = 0
+    Image.fromarray(pixels).save(photos[1])
+    mask = np.zeros((30, 40), np.uint8)
+    mask[5:20, 10:30] = 1  # as a label
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    for places in (["10,5,30,20"], ["10,5,20,20", "--ignore", "20,5,30,20"], [str(tmp_path / "mask.png")]):
+        assert main(["inspect", "--detector", detector_file, "--json", "--ignore", *places, *photos]) == 0
+        first, second = objects(capsys.readouterr())
+        assert (first["score"], first["regions"]) == (second["score"], second["regions"])
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("0,0,40,30", "The whole picture is left out"),
+        ("40,0,50,9", "lies outside the picture of 40 x 30"),
+        ("-9,-9,0,0", "lies outside the picture of 40 x 30"),
+    ],
+)
+def test_a_place_that_cannot_be_left_out_gets_a_sentence(place, told, detector_file, photos, capsys):
+    assert main(["inspect", "--detector", detector_file, f"--ignore={place}", *photos]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count(told) == 2
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
         (["absent.png"], "There is no file 'absent.png'"),
         ([""], "There is no file ''"),
-        (["empty"], "The folder 'empty' has no image of a good part"),
+        (["empty"], "Good parts cannot be taken from 'empty': There is no image in this folder"),
         (["good", "good/1.png"], "Good part 2 ('1.png') and good part 4 ('1.png') are the same photo"),
         (["good/note.txt"], "Good part 1 cannot be used: 'note.txt' is not an image"),
         (["good/0.png"] * 17, "17 good parts were given: give 1 to 16 photos."),
@@ -212,6 +385,10 @@ def test_what_cannot_be_used_gets_a_sentence(arguments, photos, capsys):
         ["inspect", "--product", "metal nut", "--good", "nut.png"],
         ["inspect", "--product", "metal nut", "nut.png", "--good"],
         ["inspect", "--product", "metal nut", "--preset", "slow", "nut.png"],
+        ["inspect", "--product", "metal nut", "--threshold", "1.2", "nut.png"],
+        ["inspect", "--product", "metal nut", "--threshold", "nan", "nut.png"],
+        ["inspect", "--product", "metal nut", "--ignore", "1,2,3", "nut.png"],
+        ["inspect", "--product", "metal nut", "--ignore", "5,5,5,9", "nut.png"],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments, capsys):

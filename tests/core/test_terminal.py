@@ -62,7 +62,7 @@ def test_every_photo_has_its_line(nuts, photos, printed):
 
 def test_json_stays_json_and_names_come_back(nuts, photos, printed):
     text = printed(main, ["inspect", "--detector", nuts, "--json", *photos])
-    assert [row["image"] for row in json.loads(text)] == photos
+    assert [json.loads(line)["image"] for line in text.splitlines()] == photos
 
 
 def test_the_benchmark_reports_files_of_any_name(tmp_path, tiny_backbone, monkeypatch, printed):

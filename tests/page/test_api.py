@@ -12,6 +12,7 @@ from PIL import Image
 from app import ASSETS
 from zsad_core.corruptions import corrupt_all
 from zsad_core.detector import Detector
+from zsad_core.ignored import Ignored
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +63,18 @@ def test_inspect_with_a_trained_detector_gives_what_the_library_gives(client, tr
     assert (verdict, corrupted_verdict) == (seen.verdict, seen_corrupted.verdict)
     for picture in (overlay, corrupted_overlay):
         assert Image.open(picture).size == (120, 90)
+
+
+def test_inspect_without_a_part_gives_what_the_library_gives_and_draws_regions(client, image, pixels, embedded):
+    asked = {"image": image, "product": "metal nut", "noise": 1, "seed": 7, "api_name": "/inspect"}
+    clean, noisy, *_, plain, _ = client.predict(**asked, ignore="0,0,60,90; 100,0,120,20")
+    detector = Detector.load(ASSETS / "detectors/metal-nut.safetensors", embedded)
+    ignore = Ignored(((0, 0, 60, 90), (100, 0, 120, 20)))
+    seen = [detector.inspect(corrupt_all(pixels, {"noise": level}, 7), ignore=ignore) for level in (0, 1)]
+    assert (clean, noisy) == pytest.approx([one.score for one in seen], abs=1e-5)
+    *_, drawn, _ = client.predict(**asked, ignore="0,0,60,90; 100,0,120,20", regions=True)
+    changed = (np.asarray(Image.open(plain)) != np.asarray(Image.open(drawn))).any()
+    assert changed == bool(seen[0].regions)
 
 
 def test_inspect_by_the_name_of_a_shipped_product(client, image):
@@ -189,6 +202,9 @@ def test_wrong_sweeps_get_a_sentence(client, image, changes, sentence):
         ({"brightness": "nan"}, "severity 'nan' of brightness"),
         ({"seed": -3}, "seed -3"),
         ({"seed": "x"}, "seed 'x'"),
+        ({"ignore": "1,2,3"}, "'1,2,3' is no place to leave out"),
+        ({"ignore": "/etc/hostname"}, "'/etc/hostname' is no place to leave out"),
+        ({"ignore": "0,0,999,999"}, "whole picture is left out"),
         ({"product": "x" * 10_000}, "10000 characters"),
         ({"product": "<script>"}, "'<script>' contains markup"),
         ({"image": None}, "no image"),
