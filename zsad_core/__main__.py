@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from zsad_core import profile_command
 from zsad_core.command_line import command_line, print_json
 from zsad_core.errors import InputError
 from zsad_core.recipe import PRESETS
@@ -18,7 +19,10 @@ def main(arguments=None) -> int:
         The exit code: 0 when all went well, 1 when something given could not be used (each is reported as a sentence
         on stderr, and the other images are scored all the same). Wrong usage exits with 2.
     """
-    return _inspect(_parse(arguments))
+    options = _parse(arguments)
+    if options.command == "profile":
+        return profile_command.run(options, _StatusLine())
+    return _inspect(options)
 
 
 def _parse(arguments) -> argparse.Namespace:
@@ -52,7 +56,10 @@ def _parse(arguments) -> argparse.Namespace:
     inspect.add_argument("--mode", choices=("fast", "windows"), default="fast", help="how the map is made")
     inspect.add_argument("--overlay-dir", metavar="DIR", help="write the map over each image into this folder, as PNG")
     inspect.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
+    profile_command.add_to(commands)
     options = parser.parse_args(arguments)
+    if options.command == "profile":
+        return options
     if options.detector and options.save_detector and not options.good:
         inspect.error("--save-detector keeps what is new, and --detector without --good loads what is kept already")
     for name in ("preset", "seed"):

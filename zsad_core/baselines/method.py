@@ -23,6 +23,7 @@ from ..dense import WINDOW_SIZES
 from ..detector import Inspection
 from ..maps import anomaly_map
 from ..recipe import Recipe
+from ..scale import Scale
 
 IMAGES_AT_ONCE = 8  # of which the windows are in memory together
 
@@ -130,6 +131,11 @@ class Method(ABC):
 
     def __init__(self, backbone, resources: Resources = Resources()):
         self.backbone, self.resources = backbone, resources
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of its scores and maps on this backbone."""
+        return self.backbone.profile.scale(self.name)
 
     @classmethod
     def title_with(cls, parts: int) -> str:

@@ -225,6 +225,7 @@ def _plan(options):
         },
         "backbone": backbone.name,
         "fingerprint": backbone.fingerprint,
+        "scales": {name: scale.to_dict() for name, scale in backbone.profile.scales.items()},
         "methods": methods,
         "seeds": options.seeds,
         "shots": options.shots,

@@ -25,9 +25,10 @@ from ..datasets import Category, Sample
 from ..errors import InputError
 from ..images import read_image
 from .ablation import ABLATIONS
+from .common_rule import COMMON_RULE
 from .metrics import PixelCounts, Truth, compared_size, image_metrics, verdict_metrics
 
-ALL_METHODS = {**METHODS, **ABLATIONS}
+ALL_METHODS = {**METHODS, **COMMON_RULE, **ABLATIONS}
 AT_LEAST = 4  # good and damaged images, without which a category's AUROC says nothing
 REDRAWN = 20  # times, where good parts that were drawn cannot be used: one is damaged, or two are the same photo
 BATCH = 32  # images that are looked at together; a method that normalises by its batch sees so many
