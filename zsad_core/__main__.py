@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from zsad_core import inspect_command
+from zsad_core import inspect_command, profile_command
 from zsad_core.command_line import command_line
 
 
@@ -24,6 +24,7 @@ def _parse(arguments) -> argparse.Namespace:
     parser = argparse.ArgumentParser(program, description="Zero-shot anomaly detection.")
     commands = parser.add_subparsers(dest="command", required=True)
     inspect_command.add_parser(commands)
+    profile_command.add_parser(commands)
     return parser.parse_args(arguments)
 
 

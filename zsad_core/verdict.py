@@ -1,5 +1,9 @@
-"""What a score says in words, and which state it leans to."""
+"""What a score says in words, and which state it leans to.
 
+Scores are read to two decimals, as they are printed: equal printed scores have equal verdicts.
+"""
+
+DECIMALS = 2  # of a score that stands beside its verdict
 NEUTRAL = 0.5  # the value of a score or map at which neither state is nearer
 
 # The verdict in words: the first whose upper end is not below the score.
@@ -14,7 +18,7 @@ VERDICTS = (
 
 def verdict(score: float) -> str:
     """A score in [0, 1] in words, from "looks flawless" to "looks damaged"."""
-    return next(words for upper, words in VERDICTS if score <= upper)
+    return next(words for upper, words in VERDICTS if round(score, DECIMALS) <= upper)
 
 
 def state(score: float) -> str:

@@ -172,6 +172,14 @@ def test_the_verdict_says_the_score_in_words(score, verdict):
     assert Inspection(score, np.zeros((1, 1), np.float32)).verdict == verdict
 
 
+def test_scores_that_are_printed_alike_have_the_same_verdict():
+    printed = {}
+    for score in np.linspace(0, 1, 20_001).tolist():
+        inspection = Inspection(score, np.zeros((1, 1), np.float32))
+        printed.setdefault(f"{score:.2f}", set()).add((inspection.verdict, inspection.state))
+    assert all(len(said) == 1 for said in printed.values()) and len(printed) == 101
+
+
 # files
 
 

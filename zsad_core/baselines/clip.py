@@ -7,21 +7,34 @@ import torch
 from ..detector import Inspection
 from ..maps import mean_over_neighbours
 from ..prompts import clean_product_name
+from ..scale import Scale
 from .method import ImageBatch, Method, inspections, state_probability
 
 
 @dataclass(frozen=True, eq=False)
 class FittedPrompts:
-    """The text vectors of a normal and an abnormal prompt, (2, d), and the inverse temperature between them."""
+    """Two text vectors and how what they say becomes a score and a map.
+
+    Attributes:
+        states: (2, d), of the normal and of the abnormal state, l2-normalised.
+        logit_scale: inverse temperature between them.
+        scale: of the score and the map.
+    """
 
     states: torch.Tensor
-    scale: float
+    logit_scale: float
+    scale: Scale
+
+    def evidence(self, batch: ImageBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Abnormal probabilities of the image vectors, (N,), and of the places, (N, rows, columns), before the scale.
+
+        The places are smoothed as in our own method, so that maps differ by their prompts alone.
+        """
+        whole = state_probability(batch.encoded.image, self.states, self.logit_scale)
+        return whole, mean_over_neighbours(state_probability(batch.encoded.dense, self.states, self.logit_scale))
 
     def inspect(self, batch: ImageBatch) -> list[Inspection]:
-        scores = state_probability(batch.encoded.image, self.states, self.scale)  # (N,)
-        maps = state_probability(batch.encoded.dense, self.states, self.scale)  # (N, rows, columns)
-        # As in our own method, so that maps differ by their prompts alone.
-        return inspections(scores, mean_over_neighbours(maps), batch.sizes)
+        return inspections(*self.scale(*self.evidence(batch)), batch.sizes)
 
 
 class ClipAc(Method):
@@ -37,7 +50,7 @@ class ClipAc(Method):
     def fit(self, product: str, seed: int = 0) -> FittedPrompts:
         product = clean_product_name(product)
         states = self.backbone.text_vectors([prompt.format(product) for prompt in self.prompts])  # (2, d)
-        return FittedPrompts(states, self.backbone.logit_scale)
+        return FittedPrompts(states, self.backbone.logit_scale, self.scale)
 
 
 class Clip(ClipAc):

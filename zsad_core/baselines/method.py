@@ -23,6 +23,7 @@ from ..dense import WINDOW_SIZES
 from ..detector import Inspection
 from ..elongated import by_picture, cut_all, joined_map, joined_scores
 from ..recipe import Recipe
+from ..scale import Scale
 
 IMAGES_AT_ONCE = 8  # of which the windows are in memory together
 
@@ -135,6 +136,11 @@ class Method(ABC):
 
     def __init__(self, backbone, resources: Resources = Resources()):
         self.backbone, self.resources = backbone, resources
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of its scores and maps on this backbone."""
+        return self.backbone.profile.scale(self.name)
 
     @classmethod
     def title_with(cls, parts: int) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import torch
+
 from ..detector import Detector, Inspection
 from .method import ImageBatch, Method, Resources
 
@@ -13,6 +15,10 @@ class FittedDetector:
     """A trained `Detector`."""
 
     detector: Detector
+
+    def evidence(self, batch: ImageBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `Detector.evidence`: by words alone."""
+        return self.detector.evidence(batch.encoded)
 
     def inspect(self, batch: ImageBatch) -> list[Inspection]:
         return self.detector.inspect_encoded(batch.encoded, batch.sizes)

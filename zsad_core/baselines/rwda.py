@@ -2,20 +2,26 @@
 
 from dataclasses import dataclass, replace
 
+import torch
+
 from ..detector import Detector, Inspection
+from ..scale import Scale
 from .method import ImageBatch, Method, inspections
 
 
 @dataclass(frozen=True, eq=False)
 class FittedRandomWords:
-    """A `Detector` whose words were drawn and never learned; of its rules only the map's is used."""
+    """A `Detector` whose words were drawn and never learned, on the scale of this method."""
 
     detector: Detector
+    scale: Scale
+
+    def evidence(self, batch: ImageBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `Detector.evidence`."""
+        return self.detector.evidence(batch.encoded)
 
     def inspect(self, batch: ImageBatch) -> list[Inspection]:
-        scores = self.detector.classifier.probability(batch.encoded.image)  # (N,)
-        maps = self.detector.patch_probabilities(batch.encoded.dense)  # (N, rows, columns)
-        return inspections(scores, maps, batch.sizes)
+        return inspections(*self.scale(*self.evidence(batch)), batch.sizes)
 
 
 class Rwda(Method):
@@ -29,4 +35,4 @@ class Rwda(Method):
 
     def fit(self, product: str, seed: int = 0) -> FittedRandomWords:
         recipe = replace(self.resources.recipe, steps=0)
-        return FittedRandomWords(Detector.fit(self.backbone, product, recipe, seed))
+        return FittedRandomWords(Detector.fit(self.backbone, product, recipe, seed), self.scale)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from ..detector import Inspection
 from ..prompts import ABNORMAL_STATES, NORMAL_STATES, TEMPLATES, clean_product_name
+from .clip import FittedPrompts
 from .method import ImageBatch, Method, inspections, state_probability
 
 SCALE = 1 / 0.07  # inverse of the published temperature
@@ -34,19 +35,20 @@ def harmonic_map(image_scores: torch.Tensor, windows: Sequence[tuple[torch.Tenso
 
 
 @dataclass(frozen=True, eq=False)
-class FittedEnsemble:
-    """The mean text vectors of the normal and the abnormal sentences, (2, d), l2-normalised."""
-
-    states: torch.Tensor
+class FittedEnsemble(FittedPrompts):
+    """The mean text vectors of the normal and the abnormal sentences; the map is made of windows."""
 
     def image_scores(self, batch: ImageBatch) -> torch.Tensor:
-        """(N,) abnormal probability of the image vectors; asks for no windows."""
-        return state_probability(batch.encoded.image, self.states, SCALE)
+        """(N,) scores of the images, which are the image vectors' alone; asks for no windows."""
+        whole = state_probability(batch.encoded.image, self.states, self.logit_scale)
+        return self.scale(whole, whole[:, None, None])[0]
 
     def inspect(self, batch: ImageBatch) -> list[Inspection]:
-        scores = self.image_scores(batch)
-        windows = [(state_probability(vectors, self.states, SCALE), cover) for vectors, cover in batch.windows]
-        return inspections(scores, harmonic_map(scores, windows), batch.sizes)
+        whole = state_probability(batch.encoded.image, self.states, self.logit_scale)
+        windows = [
+            (state_probability(vectors, self.states, self.logit_scale), cover) for vectors, cover in batch.windows
+        ]
+        return inspections(*self.scale(whole, harmonic_map(whole, windows)), batch.sizes)
 
 
 class WinClip(Method):
@@ -65,4 +67,5 @@ class WinClip(Method):
         sentences = [[template.format(state.format(product)) for state in states for template in TEMPLATES]
                      for states in STATES]  # fmt: skip
         vectors = self.backbone.text_vectors(sentences[0] + sentences[1]).split([len(group) for group in sentences])
-        return FittedEnsemble(F.normalize(torch.stack([group.mean(0) for group in vectors]), dim=-1))
+        states = F.normalize(torch.stack([group.mean(0) for group in vectors]), dim=-1)
+        return FittedEnsemble(states, SCALE, self.scale)

@@ -211,6 +211,7 @@ def _settings(options, methods, backbone, recipe):
         },
         "backbone": backbone.name,
         "fingerprint": backbone.fingerprint,
+        "scales": {name: scale.to_dict() for name, scale in backbone.profile.scales.items()},
         "methods": methods,
         "seeds": options.seeds,
         "shots": options.shots,

@@ -26,10 +26,11 @@ from ..errors import InputError
 from ..images import read_image
 from ..masks import check, read_mask, resized
 from .ablation import ABLATIONS
+from .common_rule import COMMON_RULE
 from .data import AT_LEAST
 from .metrics import PixelCounts, Truth, compared_size, image_metrics, verdict_metrics
 
-ALL_METHODS = {**METHODS, **ABLATIONS}
+ALL_METHODS = {**METHODS, **COMMON_RULE, **ABLATIONS}
 REDRAWN = 20  # times, where good parts that were drawn cannot be used: one is damaged, or two are the same photo
 BATCH = 32  # images that are looked at together; a method that normalises by its batch sees so many
 CACHE_BYTES = 512 * 2**20  # of the category at hand; what goes beyond is read again for every corruption

@@ -1,0 +1,248 @@
+"""Measures a backbone on the yardstick: the scale of every method, and whether it is fit for use.
+
+The yardstick (`training.yardstick`) is rendered, and no training saw it. Every product is shown clean and under the
+poster's corruptions, intact and damaged, as often the one as the other.
+"""
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from .baselines import METHODS, ImageBatch
+from .corruptions import POSTER_CORRUPTIONS, corrupt
+from .embedded import ASSETS
+from .errors import InputError
+from .images import read_image
+from .profile import OURS, WITH_MAP, Profile
+from .scale import Scale, hottest_mean, log_odds
+
+YARDSTICK = ASSETS.parent / "yardstick"
+ASKED = "clip", "clip-ac", "winclip", "rwda", OURS  # the methods that need nothing but the backbone and a name
+SEVERITY = 3
+LOOKS = 7  # of a product that have a damaged twin
+CORRUPTED_LOOKS = 4  # of these, each under another corruption
+HOTTEST = 0.005  # share of the map that counts: less and more were worse on the yardstick
+SHARE = 0.5  # of the map in the score, both being calibrated
+LEAST_WEIGHT = 0.01  # of log-odds that point away from the damage: a scale is monotone, whatever was measured
+# Of a backbone that is fit for use, at least; random weights are near a half in each.
+LEAST_TOLD_APART = 0.75  # held-back sentences
+LEAST_RANKING = 0.65  # image AUROC of the best method, clean
+LEAST_POINTING = 0.65  # share of the damaged pictures whose map rises inside the mask
+LEAST_SPREAD = 1e-4  # standard deviation between windows of one picture
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How far the measuring is; printing it gives one readable line."""
+
+    step: int
+    steps: int
+    product: str
+    phase: str = "measuring"
+
+    def __str__(self) -> str:
+        return f"measured {self.step} of {self.steps} products  {self.product}".rstrip()
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product of the yardstick: its name, and of every look the intact picture, the damaged one and its mask."""
+
+    name: str
+    twins: tuple[tuple[Path, Path, Path], ...]
+
+
+@dataclass
+class Evidence:
+    """What one method says of the yardstick's pictures, in log-odds: of the image, and of the map's hottest places."""
+
+    whole: list[float] = field(default_factory=list)
+    hottest: list[float] = field(default_factory=list)
+
+
+def read_yardstick(folder: Path = YARDSTICK) -> list[Product]:
+    """The products of the yardstick. Raises InputError: it is not there."""
+    products = []
+    for told in sorted(folder.glob("*/product.json")):
+        looks = [told.parent / str(look) for look in range(LOOKS)]
+        twins = tuple((Path(f"{look}.webp"), Path(f"{look}_damaged.webp"), Path(f"{look}_mask.png")) for look in looks)
+        products.append(Product(json.loads(told.read_text(encoding="utf-8"))["product"], twins))
+    if not products:
+        raise InputError(f"The yardstick is not there: restore the folder {folder.name} of assets from the repository.")
+    return products
+
+
+def measure(
+    backbone,
+    products: Sequence[Product] | None = None,
+    on_progress: Callable[[Measuring], None] | None = None,
+    stopped: threading.Event | None = None,
+) -> Profile:
+    """The profile of a backbone.
+
+    Args:
+        products: of the yardstick; all of them, if not given.
+        on_progress: called before every product.
+        stopped: once set, the measuring ends before the next product.
+
+    Raises:
+        InputError: the yardstick is not there, or the measuring was stopped.
+    """
+    products = read_yardstick() if products is None else products
+    visit = Visit(backbone)
+    for number, product in enumerate(products):
+        if stopped is not None and stopped.is_set():
+            raise InputError("The measuring was stopped: the backbone keeps the scale that it had.")
+        if on_progress is not None:
+            on_progress(Measuring(number, len(products), product.name))
+        visit.see(product)
+    if on_progress is not None:
+        on_progress(Measuring(len(products), len(products), "", phase="done"))
+    return visit.profile()
+
+
+class Visit:
+    """What is measured of a backbone, product by product."""
+
+    def __init__(self, backbone):
+        self.backbone = backbone
+        self.evidence: dict[str, Evidence] = defaultdict(Evidence)
+        self.damaged: list[bool] = []
+        self.corrupted: list[bool] = []
+        self._told_apart: list[float] = []
+        self._rises: list[bool] = []
+        self._spread: float | None = None
+
+    def see(self, product: Product) -> None:
+        """Asks every method about the pictures of a product."""
+        fitted = {name: METHODS[name](self.backbone).fit(product.name) for name in ASKED}
+        self._told_apart.append(fitted[OURS].detector.health["held_back_accuracy"])
+        clean = [[read_image(path) for path in twin[:2]] for twin in product.twins]
+        if self._spread is None:
+            windows, _ = self.backbone.window_vectors(self.backbone.preprocess(clean[0][:1]), 2)
+            self._spread = windows[0].std(dim=0).mean().item()
+        kinds = cycle(POSTER_CORRUPTIONS)
+        shifted = [
+            [corrupt(image, kind, SEVERITY, number) for image in twin]
+            for number, (twin, kind) in enumerate(zip(clean[:CORRUPTED_LOOKS], kinds))
+        ]
+        for corrupted, twins in ((False, clean), (True, shifted)):
+            batch = ImageBatch(self.backbone, [image for twin in twins for image in twin])
+            self.damaged += [False, True] * len(twins)
+            self.corrupted += [corrupted] * len(batch.images)
+            for name, method in fitted.items():
+                whole, patches = method.evidence(batch)
+                places = log_odds(patches)
+                self.evidence[name].whole += log_odds(whole).tolist()
+                self.evidence[name].hottest += hottest_mean(places, HOTTEST).tolist()
+                if name == OURS and not corrupted:
+                    self._rises += [
+                        rises_inside(places[2 * number], places[2 * number + 1], mask)
+                        for number, (_, _, mask) in enumerate(product.twins)
+                    ]
+
+    def profile(self) -> Profile:
+        """What was found, as a profile."""
+        scales = {}
+        for name, found in self.evidence.items():
+            scales[OURS if name == OURS else name + WITH_MAP] = self._fitted(found, SHARE)
+            if name != OURS:
+                scales[name] = self._fitted(found, 0.0)
+        figures = self._figures(scales)
+        return Profile(self.backbone.fingerprint, self.backbone.name, scales, figures, tuple(wrong_with(figures)))
+
+    def _fitted(self, found: Evidence, share: float) -> Scale:
+        return fitted_scale(np.array(found.whole), np.array(found.hottest), np.array(self.damaged), share)
+
+    def _figures(self, scales: dict[str, Scale]) -> dict[str, float]:
+        damaged, corrupted = np.array(self.damaged), np.array(self.corrupted)
+        figures = {
+            "states told apart": float(np.mean(self._told_apart)),
+            "spread of windows": self._spread or 0.0,
+            "maps point at the damage": float(np.mean(self._rises)),
+        }
+        for name, scale in scales.items():
+            found = self.evidence[name.removesuffix(WITH_MAP)]
+            scores = scale.whole * np.array(found.whole) + scale.places * np.array(found.hottest) + scale.offset
+            for when, here in (("clean", ~corrupted), ("corrupted", corrupted)):
+                figures[f"{name}, {when}"] = ranking(damaged[here], scores[here])
+        return figures
+
+
+def rises_inside(intact: torch.Tensor, damaged: torch.Tensor, mask: Path) -> bool:
+    """Whether a map (rows, columns) of a damaged picture is hotter inside the mask than its intact twin's there."""
+    inside = torch.tensor(np.asarray(Image.open(mask).convert("L")) > 127, dtype=torch.float32)
+    inside = F.adaptive_avg_pool2d(inside[None], intact.shape)[0]
+    return bool(((damaged - intact) * inside).sum() > 0)
+
+
+def ranking(damaged: np.ndarray, scores: np.ndarray) -> float:
+    """Image AUROC: how often a damaged picture scores over an intact one, half where they are equal."""
+    over = np.sign(scores[damaged][:, None] - scores[~damaged][None])
+    return float((over.mean() + 1) / 2)
+
+
+def fitted_scale(whole: np.ndarray, hottest: np.ndarray, damaged: np.ndarray, share: float) -> Scale:
+    """The scale of a method: the mean of the calibrated image vector and the calibrated map, itself calibrated.
+
+    Args:
+        whole, hottest: (N,) log-odds. damaged: (N,) bool. share: of the map, from 0 to 1.
+    """
+    (image, image_offset), (places, places_offset) = (balanced_logistic(each, damaged) for each in (whole, hottest))
+    offset = (1 - share) * image_offset + share * places_offset
+    evidence = (1 - share) * image * whole + share * places * hottest + offset
+    slope, shift = balanced_logistic(evidence, damaged)
+    return Scale(
+        whole=slope * (1 - share) * image,
+        places=slope * share * places,
+        offset=slope * offset + shift,
+        hottest=HOTTEST,
+        contrast=places,
+    )
+
+
+def balanced_logistic(values: np.ndarray, damaged: np.ndarray, rounds: int = 50) -> tuple[float, float]:
+    """Weight, LEAST_WEIGHT at least, and offset of values (N,) in the log-odds of damage, both states weighing alike.
+
+    Newton's method; the least bit of shrinkage keeps it finite where the states part completely.
+    """
+    deviation = values.std() or 1.0
+    design = np.stack([values / deviation, np.ones_like(values)], axis=1)  # (N, 2)
+    weights = np.where(damaged, 0.5 / max(1, damaged.sum()), 0.5 / max(1, (~damaged).sum()))
+    found = np.zeros(2)
+    for _ in range(rounds):
+        probability = 1 / (1 + np.exp(-np.clip(design @ found, -30, 30)))
+        slope = design.T @ (weights * (damaged - probability)) - 1e-4 * found
+        curvature = (design * (weights * probability * (1 - probability))[:, None]).T @ design + 1e-4 * np.eye(2)
+        found = found + np.linalg.solve(curvature, slope)
+    weight = found[0] / deviation
+    if weight < LEAST_WEIGHT:  # the values point away from the damage
+        return LEAST_WEIGHT, -LEAST_WEIGHT * float(np.average(values, weights=weights))
+    return float(weight), float(found[1])
+
+
+def wrong_with(figures: dict[str, float]) -> Iterator[str]:
+    """Sentences: why a backbone with these figures is not fit for use; none where it is."""
+    told_apart, spread, pointing = (
+        figures[name] for name in ("states told apart", "spread of windows", "maps point at the damage")
+    )
+    best = max(value for name, value in figures.items() if name.endswith(", clean"))
+    if told_apart < LEAST_TOLD_APART:
+        yield f"Its text encoder tells {told_apart:.0%} of the held-back sentences apart, and guessing 50 %."
+    if spread < LEAST_SPREAD:
+        yield "All windows of a picture look the same to it: its transformer mixes windows instead of patches."
+    if pointing < 1 - LEAST_POINTING:
+        yield f"Its maps point away from the damage: only {pointing:.0%} rise where it is."
+    elif pointing < LEAST_POINTING:
+        yield f"Its maps do not point at the damage: {pointing:.0%} rise where it is, and guessing makes 50 %."
+    if best < LEAST_RANKING:
+        yield f"Its best method ranks {best:.0%} of the damaged above the intact pictures, and guessing 50 %."
