@@ -122,9 +122,12 @@ def read_tree(root: Path) -> Folder:
     waiting = [(tree, root)]  # folders come before links, which wait in front of them
     while waiting:
         folder, real = waiting.pop()
-        if real in seen or len(folder.place) > DEEPEST:
+        if real in seen:
             continue
         seen.add(real)
+        if len(folder.place) > DEEPEST:
+            tree.unread.append(f"The folder {'/'.join(folder.place)!r:.80} is over {DEEPEST} folders deep: not read.")
+            continue
         try:
             with os.scandir(real) as listed:
                 entries = sorted(listed, key=lambda entry: entry.name, reverse=True)
