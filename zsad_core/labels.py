@@ -38,11 +38,12 @@ def labels(places: Iterable[Sequence[str]]) -> list[bool | None]:
     """
     paths = [tuple(folders) for folders in places]
     with_normal = {
-        folders[:depth] for folders in paths for depth, folder in enumerate(folders) if is_normal(folder)
+        folders[:depth] for folders in dict.fromkeys(paths) for depth, folder in enumerate(folders) if is_normal(folder)
     }  # folders that hold a normal one
     if not with_normal:
         return [None] * len(paths)
-    return [_label(folders, with_normal) for folders in paths]
+    known = {folders: _label(folders, with_normal) for folders in dict.fromkeys(paths)}
+    return [known[folders] for folders in paths]
 
 
 def taken_for(places: Iterable[Sequence[str]], damaged: Iterable[bool | None]) -> str:

@@ -7,13 +7,14 @@ where the file was packed lossily, half of its highest value divides the two.
 import io
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFile
 
 from .errors import InputError
-from .file_names import is_image, is_litter
+from .file_names import is_image, is_litter, stem
 from .images import DECODING, FORMATS, pixel_count
 
 MOST_IN_FOLDER = 1000  # masks of one image
@@ -26,15 +27,16 @@ _ENDING = re.compile(r"[\s._-]+(ground[\s_-]?truth|gt|masks?|labels?)$", re.IGNO
 _LOSSY = ("JPEG", "MPO", "AVIF", "HEIF")
 
 
+@lru_cache(1000)
 def is_mask_folder(name: str) -> bool:
     """Whether a folder of this name holds masks and no photos: ground_truth, gt, mask(s) or label(s), in any case."""
     return bool(_FOLDER.fullmatch(re.sub(r"[\s_-]+", " ", name).strip().lower()))
 
 
-def masked_stem(stem: str) -> str:
+def masked_stem(name: str) -> str:
     """The stem of the image of a mask of this stem: of "000_mask", "000_GT" and "000-label" it is "000"."""
-    plain = _ENDING.sub("", stem) or stem
-    return Path(plain).stem if is_image(plain) else plain  # "000.png_mask"
+    plain = _ENDING.sub("", name) or name
+    return stem(plain) if is_image(plain) else plain  # "000.png_mask"
 
 
 def masks_among(names: Iterable[str]) -> set[str]:
@@ -42,18 +44,19 @@ def masks_among(names: Iterable[str]) -> set[str]:
     and "000.png" beside "000.jpg", as a mask is seldom packed like a photo."""
     stems: dict[str, list[str]] = {}
     for name in names:
-        stems.setdefault(Path(name).stem.casefold(), []).append(name)
+        stems.setdefault(stem(name).casefold(), []).append(name)
     found = set()
-    for stem, alike in stems.items():
-        if masked_stem(stem) != stem and masked_stem(stem) in stems:
+    for own, alike in stems.items():
+        photo = masked_stem(own)
+        if photo != own and photo in stems:
             found.update(alike)
-        elif len({_is_packed(name) for name in alike}) > 1:
+        elif len(alike) > 1 and any(map(_is_packed, alike)):
             found.update(name for name in alike if not _is_packed(name))
     return found
 
 
 def _is_packed(name: str) -> bool:
-    return Path(name).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif")
+    return name.lower().endswith((".jpg", ".jpeg", ".jpe", ".jfif"))
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -361,6 +361,11 @@ class TestFiles:
         ]
         assert nut.samples[0].mask((4, 4)).all()
 
+    def test_what_lies_too_deep_is_named(self, tmp_path):
+        root = put(tmp_path / "data set", "nut/good/1.png", "nut/bad/2.png", "nut/bad/" + "deeper/" * 30 + "3.png")
+        (note,) = find_categories(root).notes
+        assert note.startswith("The folder 'nut/bad/deeper/") and note.endswith("is over 30 folders deep: not read.")
+
     def test_too_many_files_are_refused(self, tmp_path, monkeypatch):
         monkeypatch.setattr("zsad_core.datasets.tree.MOST_FILES", 5)
         with pytest.raises(InputError, match="over 5 files below"):

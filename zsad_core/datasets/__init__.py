@@ -93,10 +93,12 @@ class _Reading:
 
     def __init__(self, tree: Folder):
         self._tree, self._masks = tree, MaskFinder(tree)
-        self._holders = {path: folder for folder in tree.walk() for path in folder.images().values()}
+        self._holders = {  # path -> folder and name
+            path: (folder, name) for folder in tree.walk() for name, path in folder.images().items()
+        }
         self._homes: set[tuple[str, ...]] = {()}  # folders in or below which something was read
-        self._tested: set[str] = set()
-        self._for_training: set[str] = set()
+        self._tested: set[Path] = set()
+        self._for_training: set[Path] = set()
         self.categories: list[Category] = []
         self.errors: list[str] = []
         for layout in LAYOUTS:
@@ -117,9 +119,8 @@ class _Reading:
         known = self._tested | self._for_training
         left: Counter[tuple[str, str]] = Counter()  # folder and why -> images
         for folder in self._tree.walk():
-            for path in folder.images().values():
-                if os.path.realpath(path) not in known:
-                    left[_named_for(folder, self._homes), _why_not(folder)] += 1
+            if unread := sum(path not in known for path in folder.images().values()):
+                left[_named_for(folder, self._homes), _why_not(folder)] += unread
         order = left.most_common()
         named = [
             f"{counted(count, 'image')} in {place!r} {'is' if count == 1 else 'are'} {why}."
@@ -139,24 +140,27 @@ class _Reading:
         if samples:
             self.categories.append(replace(category, samples=samples, training=intact, notes=notes))
 
-    def _new(self, samples: Iterable[Sample], known: Set[str], read: set[str]) -> tuple[Sample, ...]:
+    def _new(self, samples: Iterable[Sample], known: Set[Path], read: set[Path]) -> tuple[Sample, ...]:
         """Those that are not known yet, by whatever link; no other layout sees them again, nor their masks."""
-        new: dict[str, Sample] = {}
+        new: dict[Path, Sample] = {}
         for sample in samples:
-            place = os.path.realpath(sample.path)
-            if place not in known:
-                new.setdefault(place, sample)
-            mask = sample.mask_path or self._mask_of(sample.path)
-            for path in (sample.path, *(self._masks.files(mask) if mask else ())):
-                if holder := self._holders.pop(path, None):
-                    del holder.files[Photo(holder.place, path).name]
-                    self._homes.update(holder.place[:depth] for depth in range(len(holder.place) + 1))
+            path = sample.path if sample.path in self._holders else Path(os.path.realpath(sample.path))
+            if path not in known:
+                new.setdefault(path, sample)
+            if path in self._holders:
+                folder, name = self._holders[path]
+                mask = sample.mask_path or self._masks.find(Photo(folder.place, name, path))
+                for file in (path, *(self._masks.files(mask) if mask else ())):
+                    self._forget(file)
         read |= new.keys()
         return tuple(new.values())
 
-    def _mask_of(self, path: Path) -> Path | None:
-        holder = self._holders.get(path)
-        return self._masks.find(Photo(holder.place, path)) if holder else None
+    def _forget(self, path: Path) -> None:
+        """Takes a file out of the tree."""
+        if path in self._holders:
+            folder, name = self._holders.pop(path)
+            del folder.files[name]
+            self._homes.update(folder.place[:depth] for depth in range(len(folder.place) + 1))
 
 
 def _named_for(folder: Folder, homes: Set[tuple[str, ...]]) -> str:

@@ -1,7 +1,9 @@
 """Which mask belongs to which photo: by the names of both and of the folders they lie in."""
 
+from functools import lru_cache
 from pathlib import Path
 
+from ..file_names import stem
 from ..masks import is_mask_folder, masked_stem
 from .folder_names import is_of_photos, is_split
 from .tree import Folder, Photo
@@ -22,10 +24,10 @@ class MaskFinder:
         ending: dict[Key, Path] = {}
         several: dict[Key, Path] = {}
         self._inside: dict[Path, list[Path]] = {}  # folder -> masks
-        for folders, stem, path in tree.masks():
-            place, stem = _plain(folders), stem.casefold()
-            self._paths.setdefault((place, stem), path)
-            ending.setdefault((place, masked_stem(stem)), path)
+        for folders, name, path in tree.masks():
+            place, name = _plain(folders), name.casefold()
+            self._paths.setdefault((place, name), path)
+            ending.setdefault((place, masked_stem(name)), path)
             if place and not is_mask_folder(folders[-1]):
                 several.setdefault((place[:-1], place[-1]), path.parent)
                 self._inside.setdefault(path.parent, []).append(path)
@@ -35,9 +37,9 @@ class MaskFinder:
         """The mask of a photo, or the folder of its masks; None where there is none."""
         whole = _plain(photo.folders)
         short = tuple(name for name in whole if not is_split(name))
-        stem = Path(photo.name).stem.casefold()
+        own = stem(photo.name).casefold()
         for place in (whole, short, short[:-1]):
-            mask = self._paths.get((place, stem))
+            mask = self._paths.get((place, own))
             if mask is not None and mask != photo.path:
                 return mask
         return None
@@ -47,5 +49,6 @@ class MaskFinder:
         return self._inside.get(mask, [mask])
 
 
+@lru_cache(1000)  # many images lie in one folder
 def _plain(folders: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name.casefold() for name in folders if not is_mask_folder(name) and not is_of_photos(name))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
-from ..file_names import is_image, is_litter
+from ..file_names import is_image, is_litter, stem
 from ..masks import is_mask_folder, masks_among
 from .folder_names import DEPTH
 
@@ -23,15 +23,13 @@ class Photo:
 
     Attributes:
         folders: that lead to it from the folder that is searched.
-        path: its file.
+        name: as it is listed.
+        path: its file, at the end of all links.
     """
 
     folders: tuple[str, ...]
+    name: str
     path: Path
-
-    @property
-    def name(self) -> str:
-        return self.path.name.replace("\\", "/").rpartition("/")[2]
 
     def below(self, folder: "Folder") -> str:
         """Its name within a folder, such as "scratch/000.png"."""
@@ -45,7 +43,7 @@ class Folder:
     Attributes:
         name: of the folder.
         place: the names of the folders that lead to it, its own last; () of the one that is searched.
-        files, folders: by name.
+        files, folders: by name; of a file its path at the end of all links.
         parent: None of the one that is searched.
         unread: sentences on what could not be listed; of the one that is searched.
     """
@@ -76,7 +74,7 @@ class Folder:
         """Those that lie directly in it, by name: not the masks that lie beside them."""
         images = self.images()
         masks = masks_among(images)
-        return [Photo(self.place, path) for name, path in images.items() if name not in masks]
+        return [Photo(self.place, name, path) for name, path in images.items() if name not in masks]
 
     def photos(self) -> list[Photo]:
         """Those in it and below it, by folder and name: none of folders that hold masks or depth."""
@@ -91,7 +89,7 @@ class Folder:
             images = folder.images()
             within = any(map(is_mask_folder, folder.place))
             for name in images if within else masks_among(images):
-                yield folder.place, Path(name).stem, images[name]
+                yield folder.place, stem(name), images[name]
 
     def file(self, *names: str) -> Path | None:
         """The file that these names lead to, None if there is none."""
@@ -124,9 +122,12 @@ def read_tree(root: Path) -> Folder:
     waiting = [(tree, root)]  # folders come before links, which wait in front of them
     while waiting:
         folder, real = waiting.pop()
-        if real in seen or len(folder.place) > DEEPEST:
+        if real in seen:
             continue
         seen.add(real)
+        if len(folder.place) > DEEPEST:
+            tree.unread.append(f"The folder {'/'.join(folder.place)!r:.80} is over {DEEPEST} folders deep: not read.")
+            continue
         try:
             with os.scandir(real) as listed:
                 entries = sorted(listed, key=lambda entry: entry.name, reverse=True)
@@ -140,10 +141,11 @@ def read_tree(root: Path) -> Folder:
             *places, base = entry.name.replace("\\", "/").split("/")
             if not base or any(map(is_litter, (*places, base))):
                 continue
-            target = Path(os.path.realpath(entry.path)) if entry.is_symlink() else Path(entry.path)
-            if not target.is_dir():
-                folder.descend(places).files[base] = Path(entry.path)
-            elif not entry.is_symlink():
+            link = entry.is_symlink()
+            target = Path(os.path.realpath(entry.path)) if link else Path(entry.path)
+            if not (target.is_dir() if link else entry.is_dir()):
+                folder.descend(places).files[base] = target
+            elif not link:
                 waiting.append((folder.descend([*places, base]), target))
             elif target not in (real, *real.parents):
                 waiting.insert(0, (folder.descend([*places, base]), target))
