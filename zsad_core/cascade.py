@@ -2,7 +2,8 @@
 
 One look squeezes a picture of 4K into 256 pixels, and a scratch of 60 x 14 into 4 x 1. So windows are read, each as if
 it were a picture: all of a coarse grid, which tell where it is warm, and there the closest ones, as many as a quarter
-of the cost of all of them allows. The power and the share were chosen on the large renders of `training.small_damage`.
+of the cost of all of them allows. The hottest places of these give the score. The rule was chosen on large pictures as
+`training.small_damage` makes them.
 """
 
 import math
@@ -20,7 +21,7 @@ from .maps import enlarged
 CLOSEST = 2  # sides of what the tower reads, that the closest windows have at least
 SHARE = 0.25  # of the cost of all closest windows
 HOTTEST = 1 / 32  # of a window's patches whose mean decides
-CLOSE_POWER = 3  # what stands at .79 in windows of clean renders is neutral: close up, every edge looks like damage
+CLOSE_POWER = 3  # makes .5 of .79, about where the hottest places of clean renders lie: close up, edges look damaged
 AT_ONCE = 8  # windows in memory
 CELLS = 64  # of a closest window's side, on which maps are joined
 
@@ -50,7 +51,7 @@ def windows(height: int, width: int, side: int, overlap: bool) -> list[Window]:
 
 
 def inspect_finely(detector, image, share: float = SHARE):
-    """The `Inspection` of an image by its whole and by closer looks.
+    """The `Inspection` of an image by closer looks; by one look, where that is close enough.
 
     Args:
         detector: a `Detector` by words alone.
@@ -86,10 +87,8 @@ def inspect_finely(detector, image, share: float = SHARE):
     patches = _patches(detector, pixels, chosen)
     joined = _laid_over(joined, chosen, patches, cell, size)
     count = max(1, int(patches[0].numel() * HOTTEST))
-    close = min(1.0, patches.flatten().topk(count).values.mean().item())
-    return Inspection(
-        score=(whole.score + close) / 2, map=enlarged(torch.from_numpy(joined)[None], size)[0].clamp(0, 1).numpy()
-    )
+    score = min(1.0, patches.flatten().topk(count).values.mean().item())
+    return Inspection(score=score, map=enlarged(torch.from_numpy(joined)[None], size)[0].clamp(0, 1).numpy())
 
 
 def _patches(detector, pixels: np.ndarray, chosen: Sequence[Window]) -> torch.Tensor:

@@ -345,11 +345,10 @@ def _advice(state: dict[str, torch.Tensor]) -> str:
 
 def _sizes(state: dict[str, torch.Tensor]) -> dict[str, int] | None:
     """What the tensors of a ViT's CLIP tell of its configuration; None for any other model."""
-    places = state.get("visual.positional_embedding"), state.get("positional_embedding")
-    patch, projection = state.get("visual.conv1.weight"), state.get("text_projection")
-    if any(tensor is None or tensor.ndim < 2 for tensor in (*places, patch, projection)):
+    needed = "visual.positional_embedding", "positional_embedding", "visual.conv1.weight", "text_projection"
+    if any(name not in state or state[name].ndim < 2 for name in needed):
         return None
-    image_places, text_places = places
+    image_places, text_places, patch, projection = (state[name] for name in needed)
     return {
         "embed_dim": projection.shape[1],
         "image_size": round((image_places.shape[0] - 1) ** 0.5) * patch.shape[-1],

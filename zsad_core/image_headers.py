@@ -276,7 +276,7 @@ def _directories(data: bytes) -> Iterator[int]:
     """Where the directories of a TIFF begin, one a picture, MAX_PAGES + 1 at most."""
     order, big = _byte_order(data)
     place, entry = order + ("Q" if big else "I"), 20 if big else 12
-    at, seen = 8 if big else 4, set()
+    at, seen = 8 if big else 4, set[int]()
     while at + struct.calcsize(place) <= len(data) and len(seen) <= MAX_PAGES:
         (start,) = struct.unpack_from(place, data, at)
         if start in seen or not 0 < start < len(data) - 8:

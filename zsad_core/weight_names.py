@@ -117,7 +117,8 @@ def _from_transformers(state: dict[str, torch.Tensor], file: str) -> dict[str, t
             f"{file} is in the layout of transformers and lacks {lacking[0].rstrip('.')!r}: give the weights of a "
             "whole CLIPModel; a single tower, SigLIP and others are not read."
         )
-    named, attention = {}, {}
+    named: dict[str, torch.Tensor] = {}
+    attention: dict[tuple[str, str], dict[str, torch.Tensor]] = {}
     for key, value in state.items():
         part = _QUERY.fullmatch(key)
         if key.endswith(".position_ids"):
