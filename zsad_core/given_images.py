@@ -26,7 +26,8 @@ class GivenImages:
 
     Args:
         given: paths and patterns.
-        read: makes the pixels of a path, or of the bytes of an entry of a zip, or raises InputError.
+        read: makes the pixels of a path, or of the bytes of an entry of a zip, or those of its pages in a list, or
+            raises InputError.
 
     Attributes:
         left_out: what is no photo: masks, and other files in folders and zips.
@@ -43,15 +44,16 @@ class GivenImages:
         for text in given:
             self._add(text)
         photos = [source for source in self._sources if isinstance(source, str)]
-        self._labels = iter(labels(_folders(photos)))
+        self._labels = labels(_folders(photos))  # of the files; a zip knows its own
 
     def __len__(self) -> int:
         return sum(1 if isinstance(source, str) else len(source[1]) for source in self._sources)
 
     def __iter__(self) -> Iterator[tuple[Entry, "np.ndarray | InputError"]]:
+        damaged = iter(self._labels)
         for source in self._sources:
             if isinstance(source, str):
-                yield Entry(source, next(self._labels)), self._read_file(source)
+                yield Entry(source, next(damaged)), self._read_file(source)
             else:
                 path, images = source
                 for entry, found in images:

@@ -63,19 +63,20 @@ def main(arguments=None) -> None:
     options = parser.parse_args(arguments)
     if sys.platform != "linux":
         raise InputError("Peak memory is read from /proc, which only Linux has: run it there.")
-    print("| pictures | command line, MB | with overlays, MB | `Detector.inspect` of a list, MB |\n|---|---|---|---|")
+    print("| pictures | by | peak memory, MB |\n|---|---|---|")
     runs = [(count, MEGAPIXELS) for count in options.large] + [(count, SMALL) for count in options.small]
     with tempfile.TemporaryDirectory() as work:
+        maps = str(Path(work, "maps"))
         for number, (count, megapixels) in enumerate(runs):
             folder = Path(work, str(number))
             pictures(folder, count, megapixels)
-            peaks = (
-                peak_memory(COMMAND, str(folder)),
-                peak_memory(COMMAND, str(folder), "--overlay-dir", str(Path(work, "maps"))),
-                peak_memory(LIST, str(folder)),
-            )
-            cells = " | ".join(f"{peak / 2**20:,.0f}" for peak in peaks)
-            print(f"| {count:,} of {megapixels:g} megapixels | {cells} |", flush=True)
+            for by, program, more in (
+                ("`Detector.inspect` of a list", LIST, ()),
+                ("command line", COMMAND, ()),
+                ("command line with overlays", COMMAND, ("--overlay-dir", maps)),
+            ):
+                peak = peak_memory(program, str(folder), *more)
+                print(f"| {count:,} of {megapixels:g} megapixels | {by} | {peak / 2**20:,.0f} |", flush=True)
 
 
 if __name__ == "__main__":
