@@ -44,14 +44,14 @@ def about(backbone: Backbone) -> str:
 <div class="columns"><section><h2>The poster’s table</h2>{_poster_table()}</section>
 <section><h2>What the numbers mean</h2>
 {score_scale()}
-<p><b>Score</b>: one tenth is the network’s answer for the whole image, nine tenths come from the hottest seventh of the
-map. It is scaled so that 0.5 lies between intact and damaged products in our rendered images. It is not a defect rate,
-and 0.5 is not tuned to your product.</p>
+<p><b>Score</b>: the network’s answer for the whole image and for the hottest places of the map, in equal parts. At 0.5
+a picture among our rendered images is as likely good as damaged. It is not a defect rate, and 0.5 is not tuned to your
+product.</p>
 <p><b>Good parts</b>: all of this is zero-shot, until you give photos of good parts. Then pictures are held against
 them as well, and the verdict turns a little above what these parts score among each other. Every such score says
 so.</p>
-<p><b>Map</b>: the same network, applied at every place in the image. All images share one fixed colour scale. Below 0.5
-it is clear, so a normal image looks unchanged.</p>
+<p><b>Map</b>: the same network, applied at every place in the image. Its hottest places have the value of the score.
+All images share one fixed colour scale. Below 0.5 it is clear, so a normal image looks unchanged.</p>
 <p><b>Mean |cos|</b>: how alike the prompts of the diversity words are. 1 means all the same, 0 all different.</p>
 <p><b>Held-back sentences</b>: sentences with words and templates that training never saw. The share that the detector
 gets right shows how good it is, without any image.</p>

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from .baselines import METHODS, ImageBatch
+from .cores import side_by_side
 from .corruptions import POSTER_CORRUPTIONS, corrupt
 from .embedded import ASSETS
 from .errors import InputError
@@ -124,7 +125,7 @@ class Visit:
 
     def see(self, product: Product) -> None:
         """Asks every method about the pictures of a product."""
-        fitted = {name: METHODS[name](self.backbone).fit(product.name) for name in ASKED}
+        fitted = dict(zip(ASKED, side_by_side(lambda name: METHODS[name](self.backbone).fit(product.name), ASKED)))
         self._told_apart.append(fitted[OURS].detector.health["held_back_accuracy"])
         clean = [[read_image(path) for path in twin[:2]] for twin in product.twins]
         if self._spread is None:
