@@ -172,10 +172,10 @@ def test_good_parts_are_kept_with_the_detector(detector_file, photos, good, tmp_
 
 
 def test_a_good_part_that_stands_out_is_said_and_used(detector_file, photos, good, monkeypatch, capsys):
-    monkeypatch.setattr("zsad_core.good_parts._doubts", lambda values, names: [f"{names[1]} looks unlike the others."])
+    monkeypatch.setattr("zsad_core.good_parts._doubted", lambda apart, words: [1])
     assert main(["inspect", "--detector", detector_file, *photos, "--good", str(good)]) == 0
     told = capsys.readouterr()
-    assert "Good part 2 ('1.png') looks unlike the others." in told.err and "3 good parts" in told.err
+    assert "Good part 2 ('1.png') looks unlike the others" in told.err and "3 good parts" in told.err
     assert len(told.out.splitlines()) == 2
 
 

@@ -25,8 +25,9 @@ class GoodPartsMemory(Method):
     source = "after PatchCore (Roth et al., CVPR 2022, arXiv 2106.08265) and AnomalyDINO (arXiv 2405.14529)"
     faithful = (
         "The distance to the nearest place of the clean photos, turned by quarters and turned over as AnomalyDINO "
-        "turns them, on the backbone's own features; thinned by farthest points. No words. The verdict turns where it "
-        "does for ours with good parts: so many deviations above what the parts score among each other."
+        "turns them, on the backbone's own features, less what most of the picture has; of many places a random part, "
+        "where PatchCore takes the farthest. No words. The verdict turns where it does for ours with good parts: so "
+        "many deviations above what the parts score among each other."
     )
     seeded = False
     takes_good_parts = needs_good_parts = True
