@@ -201,7 +201,7 @@ class Detector:
             InputError: an image that cannot be read, or another mode.
         """
         if mode not in MODES:
-            raise InputError(f"The mode must be 'fast', 'fine' or 'windows', not {mode!r:.40}.")
+            raise InputError(f"The mode must be 'fine', 'fast' or 'windows', not {mode!r:.40}.")
         if not isinstance(image, (list, tuple)):
             return self.inspect([image], mode)[0]
         if mode == "fine":
