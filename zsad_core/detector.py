@@ -201,7 +201,7 @@ class Detector:
     ) -> Iterator["Inspection"]:
         """As `inspect` of a list, but one after another, of any number: no more than a few are in memory at once."""
         if mode not in MODES:
-            raise InputError(f"The mode must be 'fast', 'fine' or 'windows', not {mode!r:.40}.")
+            raise InputError(f"The mode must be 'fine', 'fast' or 'windows', not {mode!r:.40}.")
         ignore = Ignored(masks=(ignore,)) if isinstance(ignore, np.ndarray) else ignore
         remaining = iter(images)
         while batch := list(islice(remaining, 1 if ignore or mode == "fine" else BATCH)):

@@ -95,7 +95,7 @@ def test_fine_is_a_mode_of_every_detector_by_words(detector):
     pictures = [np.random.default_rng(seed).integers(0, 256, (400, 620, 3), np.uint8) for seed in range(2)]
     for seen in detector.inspect(pictures, mode="fine"):
         assert 0 <= seen.score <= 1 and seen.map.shape == (400, 620) and 0 <= seen.map.min() <= seen.map.max() <= 1
-    with pytest.raises(InputError, match="'fast', 'fine' or 'windows'"):
+    with pytest.raises(InputError, match="'fine', 'fast' or 'windows'"):
         detector.inspect(pictures[0], mode="finest")
     sure = detector.with_good_parts([pictures[0][:200, :200]])
     with pytest.raises(InputError, match="knows no good parts"):

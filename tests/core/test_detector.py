@@ -154,7 +154,7 @@ def test_an_image_encoded_once_can_be_asked_about_by_many(detector, tiny_backbon
 def test_windows_give_another_map_and_a_score_near_by(detector, images):
     fast, windows = (detector.inspect(images[0], mode=mode) for mode in ("fast", "windows"))
     assert abs(fast.score - windows.score) < 0.25 and not np.allclose(fast.map, windows.map)
-    with pytest.raises(InputError, match="'fine' or 'windows', not 'slow'"):
+    with pytest.raises(InputError, match="'fast' or 'windows', not 'slow'"):
         detector.inspect(images[0], mode="slow")
 
 
