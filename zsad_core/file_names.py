@@ -1,6 +1,6 @@
 """What names say before a file is read: which are images, and which are the litter of file managers."""
 
-from pathlib import PurePath
+import os.path
 
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".avif", ".pgm",
@@ -11,7 +11,12 @@ _LITTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "#recycle", "$recyc
 
 def is_image(name: str) -> bool:
     """Whether a file of this name should be an image; what it is, only its content tells."""
-    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def stem(name: str) -> str:
+    """The name of a file without its suffix."""
+    return os.path.splitext(name)[0]
 
 
 def is_litter(name: str) -> bool:

@@ -7,13 +7,14 @@ where the file was packed lossily, half of its highest value divides the two.
 import io
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from .errors import InputError
-from .file_names import is_image, is_litter
+from .file_names import is_image, is_litter, stem
 from .images import DECODING, FORMATS, pixel_count
 
 MOST_IN_FOLDER = 1000  # masks of one image
@@ -26,15 +27,16 @@ _ENDING = re.compile(r"[\s._-]+(ground[\s_-]?truth|gt|masks?|labels?)$", re.IGNO
 _LOSSY = ("JPEG", "MPO", "AVIF", "HEIF")
 
 
+@lru_cache(1000)
 def is_mask_folder(name: str) -> bool:
     """Whether a folder of this name holds masks and no photos: ground_truth, gt, mask(s) or label(s), in any case."""
     return bool(_FOLDER.fullmatch(re.sub(r"[\s_-]+", " ", name).strip().lower()))
 
 
-def masked_stem(stem: str) -> str:
+def masked_stem(name: str) -> str:
     """The stem of the image of a mask of this stem: of "000_mask", "000_GT" and "000-label" it is "000"."""
-    plain = _ENDING.sub("", stem) or stem
-    return Path(plain).stem if is_image(plain) else plain  # "000.png_mask"
+    plain = _ENDING.sub("", name) or name
+    return stem(plain) if is_image(plain) else plain  # "000.png_mask"
 
 
 def masks_among(names: Iterable[str]) -> set[str]:
@@ -42,18 +44,19 @@ def masks_among(names: Iterable[str]) -> set[str]:
     and "000.png" beside "000.jpg", as a mask is seldom packed like a photo."""
     stems: dict[str, list[str]] = {}
     for name in names:
-        stems.setdefault(Path(name).stem.casefold(), []).append(name)
+        stems.setdefault(stem(name).casefold(), []).append(name)
     found = set()
-    for stem, alike in stems.items():
-        if masked_stem(stem) != stem and masked_stem(stem) in stems:
+    for own, alike in stems.items():
+        photo = masked_stem(own)
+        if photo != own and photo in stems:
             found.update(alike)
-        elif len({_is_packed(name) for name in alike}) > 1:
+        elif len(alike) > 1 and any(map(_is_packed, alike)):
             found.update(name for name in alike if not _is_packed(name))
     return found
 
 
 def _is_packed(name: str) -> bool:
-    return Path(name).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif")
+    return name.lower().endswith((".jpg", ".jpeg", ".jpe", ".jfif"))
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -78,8 +81,8 @@ def read_mask(path: Path) -> np.ndarray:
 
 def resized(marked: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """The mask (H, W) at another size, (h, w): a pixel is marked if any is that it covers, so that nothing is lost."""
-    for axis, wanted in enumerate(shape):
-        side = marked.shape[axis]
+    for axis in (1, 0):  # rows lie together in memory
+        side, wanted = marked.shape[axis], shape[axis]
         if side != wanted:
             marked = np.logical_or.reduceat(marked, np.arange(wanted) * side // wanted, axis=axis)
     return marked
@@ -124,13 +127,13 @@ def _read(path: Path) -> np.ndarray:
             raise InputError(f"{name} is damaged or cut short: save or download it again.") from None
 
 
-def _lower_bytes(data: bytes, image: Image.Image) -> Image.Image | None:
+def _lower_bytes(data: bytes, image: ImageFile.ImageFile) -> Image.Image | None:
     """Of a picture of 16 bits a colour, of which Pillow keeps the upper bytes, that of the lower ones; else None."""
     tiles = [(*tile[:3], _other_byte(tile[3])) for tile in image.tile]
     if tiles == [tuple(tile) for tile in image.tile]:
         return None
-    deep = Image.open(io.BytesIO(data), formats=(image.format,))
-    deep.tile = tiles
+    deep = Image.open(io.BytesIO(data), formats=FORMATS)
+    deep.tile = tiles  # type: ignore[assignment]  # plain tuples serve every version of Pillow
     return deep
 
 
@@ -151,7 +154,8 @@ def _marked(image: Image.Image, lossy: bool) -> np.ndarray:
     elif image.mode in ("1", "L", "F", "I") or image.mode.startswith("I;16"):
         values = np.nan_to_num(np.asarray(image))
     else:
-        values = np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))[..., :3].max(axis=2)
+        colours = np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+        values = np.maximum(np.maximum(colours[..., 0], colours[..., 1]), colours[..., 2])  # max(axis=2) takes tenfold
     if isinstance(clear, int) and image.mode != "P":
         opaque = np.asarray(image) != clear
     elif image.has_transparency_data:
@@ -169,5 +173,5 @@ def _palette_values(image: Image.Image) -> np.ndarray:
     colours = np.zeros((256, 3), np.uint8)
     palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)[:256]
     colours[: len(palette)] = palette
-    lit = colours.any(axis=1)[numbers]
+    lit = np.any(colours, axis=1)[numbers]
     return numbers if lit.all() else lit
