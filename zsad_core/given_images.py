@@ -93,7 +93,8 @@ class GivenImages:
         self._sources.append((path, images))
 
     def _add_folder(self, folder: str) -> None:
-        before, unreadable = len(self._sources), []
+        before = len(self._sources)
+        unreadable: list[OSError] = []
         for place, names in _folders_in(folder, unreadable.append):
             among = PurePath(os.path.relpath(place, folder)).parts
             images = {name for name in names if is_image(name)}

@@ -177,13 +177,13 @@ class _Output:
         from .inspect_output import json_text, table_line
         from .regions import abnormal_places
 
-        name, failures, written = one.entry.name, [], ""
+        name, failed, written = one.entry.name, None, ""
         seen, anomaly_map = one.inspection, one.inspection.map
         try:
             if self._overlays:
                 written = self._overlays.write(name, outlined(overlay(one.pixels, anomaly_map), seen.regions))
         except InputError as error:
-            failures.append(error)
+            failed = error
         row = Row.of(one, overlay=written)
         with tqdm.external_write_mode(file=sys.stdout):
             text = json_text(row, self._threshold, detector) if self._json else table_line(row, self._asked)
@@ -192,8 +192,8 @@ class _Output:
             self._table.add(row)
         if self._masks:
             self._masks.write(name, abnormal_places(anomaly_map))
-        for error in failures:  # now that all else was written
-            raise error
+        if failed:  # now that all else was written
+            raise failed
 
 
 def _tell(images) -> int:
@@ -217,7 +217,8 @@ def _good_photos(given: list[str]) -> tuple[list, list[str]]:
     images = GivenImages(given, read=lambda source: source)
     for one in images.failed:
         raise InputError(f"Good parts cannot be taken from {one.name!r}: {one.reason}")
-    photos, damaged = [], []
+    photos: list = []
+    damaged: list = []
     for entry, found in images:
         if isinstance(found, InputError):
             raise InputError(f"The good part {entry.name!r} cannot be used: {found}") from found
@@ -242,7 +243,7 @@ def _detector(options: argparse.Namespace, backbone, good: list):
         detector = Detector.fit(backbone, options.product, recipe, options.seed or 0, on_progress=StatusLine())
     if good:
         detector = detector.with_good_parts(good)
-        for doubt in detector.memory.doubts:
+        for doubt in detector.memory.doubts if detector.memory else ():
             print(doubt, file=sys.stderr)
     if options.save_detector:
         try:

@@ -56,8 +56,8 @@ def regions_of(anomaly_map: np.ndarray) -> list[Region]:
     x0, y0 = (_extreme(np.minimum, region, of, count) for of in (left, row))
     x1, y1, peak = (_extreme(np.maximum, region, of, count) for of in (right, row + 1, peaks))
     found = [
-        Region(tuple(map(int, box)), int(pixels), float(highest), (float(x), float(y)))
-        for box, pixels, highest, x, y in zip(zip(x0, y0, x1, y1), area, peak, across, down, strict=True)
+        Region((int(a), int(b), int(c), int(d)), int(pixels), float(highest), (float(x), float(y)))
+        for a, b, c, d, pixels, highest, x, y in zip(x0, y0, x1, y1, area, peak, across, down, strict=True)
     ]
     return sorted(found, key=lambda one: one.peak, reverse=True)
 
