@@ -25,8 +25,8 @@ def about_methods(shared: SharedState, anchor: str) -> str:
 <div popover id="{anchor}" class="methods" role="dialog" tabindex="0" aria-label="About the methods">
 <h3>The methods</h3>
 <p>All methods get the same image, encoded once by the same backbone. They differ in what they compare it with. CLIP,
-CLIP-AC, WinCLIP, RWDA-style and ours share one scale, fitted on our own renders: at 0.5 one of these is as likely good as
-damaged. It changes no order of their papers’ scores. A map is moved as a whole, so that its hottest places have the
+CLIP-AC, WinCLIP, RWDA-style and ours share one scale, fitted on our own renders: at 0.5 one of these is as likely good
+as damaged. It changes no order of their papers’ scores. A map is moved as a whole, so that its hottest places have the
 value of the score.</p>
 <dl>{entries}</dl></div>"""
 
