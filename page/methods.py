@@ -24,7 +24,10 @@ def about_methods(shared: SharedState, anchor: str) -> str:
  title="About the methods">?</button>
 <div popover id="{anchor}" class="methods" role="dialog" tabindex="0" aria-label="About the methods">
 <h3>The methods</h3>
-<p>All methods get the same image, encoded once by the same backbone. They differ in what they compare it with.</p>
+<p>All methods get the same image, encoded once by the same backbone. They differ in what they compare it with. CLIP,
+CLIP-AC, WinCLIP, RWDA-style and ours share one scale, fitted on our own renders: at 0.5 one of these is as likely good
+as damaged. It changes no order of their papers’ scores. A map is moved as a whole, so that its hottest places have the
+value of the score.</p>
 <dl>{entries}</dl></div>"""
 
 

@@ -29,8 +29,16 @@ def smoothed(patches: torch.Tensor, side: int, deviation: float) -> torch.Tensor
 
 
 def anomaly_map(patches: torch.Tensor, size: Sequence[int]) -> np.ndarray:
-    """The map that is handed out: patches (rows, columns) -> (height, width) float32 in [0, 1]."""
-    return enlarged(patches[None], size)[0].clamp(0, 1).numpy()
+    """The map that is handed out: patches (rows, columns) -> (height, width) float32 in [0, 1].
+
+    Between patches it is interpolated; the pixel in the middle of the hottest patch has that patch's value, so that no
+    picture scores more than the hottest place of its map.
+    """
+    found = enlarged(patches[None], size)[0]
+    hottest = divmod(int(patches.argmax()), patches.shape[1])
+    middle = tuple((2 * place + 1) * most // (2 * count) for place, most, count in zip(hottest, size, patches.shape))
+    found[middle] = patches[hottest]
+    return found.clamp(0, 1).numpy()
 
 
 class MapOfSize:

@@ -22,6 +22,13 @@ def test_a_map_is_of_the_size_of_the_image_and_on_the_fixed_scale():
     assert np.allclose(anomaly_map(torch.full((3, 3), 0.3), (7, 9)), 0.3)
 
 
+@pytest.mark.parametrize("size", [(240, 240), (33, 40), (32, 32), (20, 900), (7, 5), (1, 1)])
+def test_the_hottest_place_of_a_map_is_not_lost_between_pixels(size):
+    for seed in range(5):
+        patches = torch.rand(32, 32, generator=torch.Generator().manual_seed(seed))
+        assert anomaly_map(patches, size).max() == patches.max()
+
+
 @pytest.mark.parametrize("deviation", [1.0, 2.5])
 def test_a_point_under_the_gaussian_spreads_by_its_deviation(deviation):
     point = torch.zeros(1, 2, 65, 65)

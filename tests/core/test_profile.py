@@ -108,6 +108,22 @@ def test_scores_that_part_the_states_completely_keep_the_weights_finite():
     assert Scale.from_dict(scale.to_dict()) == scale
 
 
+@pytest.mark.parametrize("clear, taken", [(0.1, 0.1), (None, 0.005)])
+def test_another_rule_than_the_literatures_is_taken_only_where_it_ranks_clearly_better(clear, taken):
+    draw, damaged = np.random.default_rng(0), np.arange(600) % 2 == 1
+
+    def evidence(name):
+        return damaged * (3.0 if name == clear else 0.7) + draw.normal(0, 1, len(damaged))
+
+    shared = evidence(None)  # where nothing is clear, everything says the same
+    found = doctor.Evidence(
+        evidence("whole").tolist() if clear else shared.tolist(),
+        {part: (evidence(part) if clear else shared).tolist() for part in doctor.HOTTEST},
+    )
+    share, part = doctor.best_rule([found], damaged)
+    assert part == taken and (clear or share == 0.5)
+
+
 @pytest.mark.slow
 def test_random_weights_are_not_fit_for_use_and_a_stop_is_heard(tiny_backbone):
     products = doctor.read_yardstick()[::6]
