@@ -199,7 +199,7 @@ class Detector:
         by_words = [None] * len(scores)
         if self.memory is not None:
             by_words = scores.tolist()
-            scores, maps = self.memory.inspect(encoded.features, patches)
+            scores, maps = self.memory.inspect(encoded.features, patches, scores)
         return [
             Inspection(
                 score=score,
