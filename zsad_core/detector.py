@@ -257,7 +257,7 @@ class Detector:
         by_words = [None] * len(scores)
         if self.memory is not None:
             by_words = scores
-            found, maps = self.memory.inspect(encoded.features, patches)
+            found, maps = self.memory.inspect(encoded.features, patches, found)
             scores = joined_scores(found.tolist(), sizes)
         return [
             Inspection(

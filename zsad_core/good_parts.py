@@ -3,7 +3,8 @@
 Every place of a picture has its nearest remembered place. It is suspicious as far as it looks unlike that one (the
 distance of PatchCore, arXiv 2106.08265), and as far as words call it damaged. The memory also holds the parts as a
 shift of brightness, contrast, focus or noise would show them, so that a shift is nothing unlike. The verdict turns a
-little above what the parts score themselves, each looked for among the others.
+little above what the parts score themselves, each looked for among the others. What words alone say of the picture
+counts as much as one part: the fewer the parts, the more.
 
 Every constant was chosen on the renders of `training.yardstick`.
 """
@@ -22,6 +23,7 @@ from .elongated import cut, squares_in
 from .errors import InputError
 from .images import read_image
 from .maps import enlarged
+from .scale import log_odds
 
 MOST = 16  # good parts
 SEVERITIES = 2, 4  # of the corrupted looks that are remembered
@@ -32,7 +34,6 @@ MEMORY_BYTES = 12_000_000  # at most, in half precision: a detector's file has 2
 HOTTEST = 0.01  # share of the picture whose mean decides
 WORDS_WEIGHT = 2.5  # of what words say against the distance, each in deviations over places of good parts
 MARGIN = 1.5  # deviations of the parts' own scores above their mean at which the verdict turns
-MARGIN_OF_ONE = 2.0  # the same for a single part, which can only be compared with other looks of itself
 SOFTNESS = 1.5  # deviations that the score needs from .5 to .73
 STRANGE = 1.6  # times the distance that most of any other clean photo has to the rest, at which a part is doubted
 STANDS_OUT = 15.0  # deviations above the hottest of the other clean photos at which it is doubted too
@@ -60,15 +61,23 @@ class Memory:
     scale: torch.Tensor
     doubts: tuple[str, ...] = ()
 
-    def inspect(self, features: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def inspect(
+        self, features: torch.Tensor, words: torch.Tensor, by_words: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores of N pictures, (N,), and their maps, (N, rows, columns), both in [0, 1]: .5 where the verdict turns.
 
         Args:
             features: (N, h, w, C), as `Encoded.features`. words: (N, rows, columns), what words say of each place.
+            by_words: (N,) scores by words alone, which count as much as one good part; none counts, if not given.
         """
         *scale, neutral, spread = self.scale.tolist()
         heat = _heat(_distances(features, self.places.float()), words, scale)
-        return tuple(((each - neutral) / (SOFTNESS * spread)).sigmoid() for each in (_values(heat), heat))
+        evidence = [(each - neutral) / (SOFTNESS * spread) for each in (_values(heat), heat)]
+        if by_words is not None:
+            alone = log_odds(by_words)
+            evidence = [each + (said - each) / (1 + self.parts)
+                        for each, said in zip(evidence, (alone, alone[:, None, None]))]  # fmt: skip
+        return tuple(each.sigmoid() for each in evidence)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """What a file keeps of it, by name."""
@@ -171,7 +180,7 @@ def remember(
     else:  # a single part is looked for among its other looks
         apart = _apart(features.transpose(0, 1), places.transpose(0, 1))
     said, names = words(encoded), _names(images)
-    scale = _scale(_from_others(apart), said, count)
+    scale = _scale(_from_others(apart), said)
     doubted = _doubted(apart[:, 0], said.unflatten(0, (count, -1))[:, 0]) if count > 2 else []
     doubts = (f"{names[part]} looks unlike the others: take it out if it is damaged or another product."
               for part in doubted)  # fmt: skip
@@ -202,7 +211,7 @@ def _from_others(apart: torch.Tensor) -> torch.Tensor:
     return apart.masked_fill(own, torch.inf).amin(dim=2)
 
 
-def _scale(distances: torch.Tensor, words: torch.Tensor, parts: int) -> torch.Tensor:
+def _scale(distances: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
     """The `Memory.scale` that good parts give it.
 
     Args:
@@ -213,8 +222,7 @@ def _scale(distances: torch.Tensor, words: torch.Tensor, parts: int) -> torch.Te
     scale = [each.std().clamp(min=least).item() for each in (distances, words)]
     values = _values(_heat(distances, words, scale))
     spread = values.std().clamp(min=LEAST_SPREAD).item()
-    neutral = values.mean().item() + (MARGIN if parts > 1 else MARGIN_OF_ONE) * spread
-    return torch.tensor([*scale, neutral, spread])
+    return torch.tensor([*scale, values.mean().item() + MARGIN * spread, spread])
 
 
 def _doubted(apart: torch.Tensor, words: torch.Tensor) -> list[int]:
