@@ -201,7 +201,7 @@ def _plan(options):
         if method.needs_good_parts and not options.shots:
             missing[name] = f"{method.title} needs good parts: give their number, such as --shots 4."
         elif not method.needs_good_parts and (reason := method.missing()):
-            missing[name] = reason
+            missing[name] = f"{reason} {method.remedy}".strip()
     runnable = tuple(name for name in methods if name not in missing)
     if not runnable:
         raise InputError("No method can run. " + " ".join(missing.values()))

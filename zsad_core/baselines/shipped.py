@@ -1,0 +1,59 @@
+"""What was trained for the embedded backbone and ships with the project: a safetensors file a method."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..embedded import ASSETS
+from ..errors import InputError
+
+FOLDER = ASSETS.parent / "baselines"
+_LEARNED_ON = "learned_on"
+
+
+def write(path: Path, tensors: Mapping[str, torch.Tensor], learned_on: str = "") -> None:
+    """Writes tensors and the fingerprint of what they were learned on, if of anything."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, {_LEARNED_ON: learned_on})
+
+
+def learned_on(path: Path) -> str | None:
+    """The fingerprint in a file; None where there is no such file, or it cannot be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata()[_LEARNED_ON]
+    except (OSError, SafetensorError, KeyError, TypeError):
+        return None
+
+
+def read(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors in a file, float32.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name).float() for name in file.keys()}
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+
+
+def fill(module: torch.nn.Module, path: Path) -> None:
+    """Gives a module the weights in a file.
+
+    Raises:
+        InputError: it cannot be read, or holds those of another module.
+    """
+    try:
+        module.load_state_dict(read(path), assign=True)
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = str(error).partition("\n")[0][:160]
+    return InputError(f"The file {path.name} in assets/baselines cannot be read ({reason}): restore it from the repository.")
