@@ -103,9 +103,7 @@ def _text_vectors(backbone, words: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode(False)
-def learned_words(
-    backbone, images: auxiliary.Auxiliary, left_out: str | None = None, seed: int = 0
-) -> torch.Tensor:
+def learned_words(backbone, images: auxiliary.Auxiliary, left_out: str | None = None, seed: int = 0) -> torch.Tensor:
     """Words (2, CONTEXT, w) of the two prompts, learned on all images but those of the product that is left out."""
     device, generator = backbone.device, torch.Generator().manual_seed(seed)
     others = torch.tensor(images.others(left_out))

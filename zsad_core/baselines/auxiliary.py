@@ -85,9 +85,7 @@ def encoded(backbone, folder: Path) -> Auxiliary:
         InputError: no such images, or one that cannot be read.
     """
     folder = Path(folder)
-    return _ENCODED.get(
-        backbone, contents(folder), lambda: seen_by(backbone, _labelled(folder, most_images(backbone)))
-    )
+    return _ENCODED.get(backbone, contents(folder), lambda: seen_by(backbone, _labelled(folder, most_images(backbone))))
 
 
 def most_images(backbone) -> int:

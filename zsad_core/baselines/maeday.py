@@ -85,7 +85,9 @@ class Maeday(Method):
     def missing(self) -> str | None:
         if self.resources.maeday is None:
             if shipped.learned_on(SHIPPED) is None:
-                return "MAEDAY's auto-encoder, maeday.safetensors, is missing or damaged: restore it from the repository."
+                return (
+                    "MAEDAY's auto-encoder, maeday.safetensors, is missing or damaged: restore it from the repository."
+                )
             return None
         if importlib.util.find_spec("transformers") is None:
             return "MAEDAY needs the package transformers: pip install -r zsad_core/baselines/requirements.txt."
@@ -102,7 +104,9 @@ class Maeday(Method):
         if reason:
             raise InputError(reason)
         device, folder = self.backbone.device, self.resources.maeday
-        key, read = (SHIPPED, _shipped) if folder is None else (contents(Path(folder)), lambda: _published(Path(folder)))
+        key, read = (
+            (SHIPPED, _shipped) if folder is None else (contents(Path(folder)), lambda: _published(Path(folder)))
+        )
         model = _MODELS.get(self.backbone, key, lambda: read().to(device).eval().requires_grad_(False))
         noise = torch.rand(MASKS, (model.side // model.patch) ** 2, generator=torch.Generator().manual_seed(seed))
         return FittedAutoEncoder(model, hidden_patches(noise).to(device))

@@ -56,4 +56,6 @@ def fill(module: torch.nn.Module, path: Path) -> None:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     reason = str(error).partition("\n")[0][:160]
-    return InputError(f"The file {path.name} in assets/baselines cannot be read ({reason}): restore it from the repository.")
+    return InputError(
+        f"The file {path.name} in assets/baselines cannot be read ({reason}): restore it from the repository."
+    )
