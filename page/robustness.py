@@ -278,7 +278,7 @@ class RobustnessView:
         """A card a method, with what it said about the image clean and corrupted as far as that is known."""
         able = selection.methods
         cards = "".join(self._card(name, seen.get(name), selection) for name in able)
-        unable = " ".join(why for name, why in self.shared.missing.items() if name not in able)
+        unable = " ".join(why for name, why in self.shared.missing.items() if why and name not in (*able, MEMORY))
         return f"{cards}<p>{escape(unable)}</p>" if unable else cards
 
     def _card(self, name: str, seen, selection: Selection) -> str:

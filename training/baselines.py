@@ -1,4 +1,4 @@
-"""Train AnomalyCLIP's prompts and ACR's network for the embedded backbone: `python -m training.baselines --rendered DIR`.
+"""Train AnomalyCLIP's prompts and ACR's network for `embedded`: `python -m training.baselines --rendered DIR ...`.
 
 Both learn on the pairs that training may see, encoded once; it takes some minutes. To be run again whenever the weights
 of `embedded` change: the prompts belong to both of its towers, the network to the image tower alone.

@@ -1,4 +1,4 @@
-"""The methods that need more than a text: what was trained for them for the embedded backbone ships with the project."""
+"""AnomalyCLIP, ACR and MAEDAY with what ships for them."""
 
 import json
 from pathlib import Path

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 
 from ..detector import Inspection
 from ..device import memory_errors_in_words
-from ..errors import InputError
 from ..maps import smoothed
 from ..prompts import clean_product_name
 from . import anomalyclip_checkpoint, auxiliary, shipped
