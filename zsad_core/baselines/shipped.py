@@ -1,5 +1,6 @@
 """What was trained for the embedded backbone and ships with the project: a safetensors file a method."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,6 +53,11 @@ def fill(module: torch.nn.Module, path: Path) -> None:
         module.load_state_dict(read(path), assign=True)
     except RuntimeError as error:
         raise _unreadable(path, error) from error
+
+
+def digests() -> dict[str, str]:
+    """16 hex digits by the name of each file, which change with what is in it."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in FOLDER.glob("*.safetensors")}
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

@@ -183,7 +183,7 @@ def _plan(options):
     import torch
 
     from zsad_core import Recipe, __version__
-    from zsad_core.baselines import Resources
+    from zsad_core.baselines import Resources, shipped
     from zsad_core.benchmark.work import ABLATIONS, ALL_METHODS, Plan, backbone_of
     from zsad_core.cores import set_threads_for
 
@@ -225,6 +225,7 @@ def _plan(options):
         },
         "backbone": backbone.name,
         "fingerprint": backbone.fingerprint,
+        "shipped": shipped.digests(),
         "methods": methods,
         "seeds": options.seeds,
         "shots": options.shots,
