@@ -20,7 +20,7 @@ TASKS = 32  # of one iteration: a normal product each
 SHOTS = 30  # normal vectors of a task, and as many abnormal ones
 LEARNING_RATE = 3e-4
 SIDE, SIGMA = 224, 4.0  # pixels of the map that is smoothed, and of the Gaussian
-LEAST = 8  # images; fewer are no batch that normal ones could be told from
+LEAST = 16  # images; fewer are no batch that normal ones could be told from
 PLACES_AT_ONCE = 64  # of the grid; the activations of all would take too much memory
 SHIPPED = shipped.FOLDER / "acr.safetensors"
 _TRAINED = OwnedCache(limit=64)  # networks of some 50,000 weights
@@ -66,8 +66,11 @@ class FittedNetwork:
     network: CentredNetwork
 
     @torch.no_grad()
-    def inspect(self, batch: ImageBatch) -> list[Inspection]:
-        """Scores the images against each other: with others beside it, an image may get another score."""
+    def evidence(self, batch: ImageBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """How abnormal the images are, (N,), and the places of their maps, (N, SIDE, SIDE), both in [0, 1].
+
+        LEAST images or more are judged by each other: among others, an image may get another score.
+        """
         dense = batch.encoded.dense  # (N, rows, columns, d)
         if len(dense) >= LEAST:
             places = dense.flatten(1, 2).transpose(0, 1)  # (P, N, d): the images at one place are a batch
@@ -76,7 +79,10 @@ class FittedNetwork:
             distances = self.network(dense.flatten(1, 2))  # the patches of an image are a batch
         maps = smoothed(distances.unflatten(1, dense.shape[1:3]), SIDE, SIGMA)  # (N, SIDE, SIDE)
         maps = maps / (maps + self.network.neutral)
-        return inspections(maps.flatten(1).amax(dim=1), maps, batch.sizes)
+        return maps.flatten(1).amax(dim=1), maps
+
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+        return inspections(*self.evidence(batch), batch.sizes)
 
 
 class Acr(Method):

@@ -33,10 +33,14 @@ class FittedObjectPrompts:
 
     states: torch.Tensor
 
+    def evidence(self, batch: ImageBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Abnormal probabilities of the images, (N,), and of the places of their maps, (N, SIDE, SIDE)."""
+        places = state_probability(batch.encoded.dense, self.states, SCALE)  # (N, rows, columns)
+        maps = torch.cat([smoothed(grid[None], SIDE, SIGMA) for grid in places])
+        return state_probability(batch.encoded.image, self.states, SCALE), maps
+
     def inspect(self, batch: ImageBatch) -> list[Inspection]:
-        scores = state_probability(batch.encoded.image, self.states, SCALE)  # (N,)
-        maps = state_probability(batch.encoded.dense, self.states, SCALE)  # (N, rows, columns)
-        return inspections(scores, (smoothed(grid[None], SIDE, SIGMA)[0] for grid in maps), batch.sizes)
+        return inspections(*self.evidence(batch), batch.sizes)
 
 
 class AnomalyClip(Method):

@@ -151,12 +151,18 @@ class FittedCheckpoint:
         self.side = round(self.visual.grid_size[0] * ENLARGED) * self.visual.patch_size[0]  # pixels
 
     @torch.no_grad()
-    def inspect(self, batch: ImageBatch) -> list[Inspection]:
-        """Encodes every image anew: the paper's are larger than the backbone's, and read out at four depths."""
-        scores, maps = zip(*(self._inspect(image) for image in batch.images))
-        return inspections(scores, maps, batch.sizes)
+    def evidence(self, batch: ImageBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Abnormal probabilities of the images, (N,), and of the places of their maps, (N, side, side).
 
-    def _inspect(self, image) -> tuple[torch.Tensor, torch.Tensor]:
+        Encodes every image anew: the paper's are larger than the backbone's, and read out at four depths.
+        """
+        whole, maps = zip(*(self._evidence(image) for image in batch.images))
+        return torch.stack(whole), torch.stack(maps)
+
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+        return inspections(*self.evidence(batch), batch.sizes)
+
+    def _evidence(self, image) -> tuple[torch.Tensor, torch.Tensor]:
         """Score () and map (side, side) of one image."""
         visual = self.visual
         pixels = self.backbone.preprocess([image], self.side).to(self.backbone.device)

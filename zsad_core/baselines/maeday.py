@@ -49,12 +49,16 @@ class FittedAutoEncoder:
     model: "MaskedAutoEncoder | PublishedAutoEncoder"
     hidden: torch.Tensor
 
-    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+    def evidence(self, batch: ImageBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """How abnormal the images are, (N,), and the places of their maps, (N, S, S), both in [0, 1]."""
         errors = torch.stack([self.errors(image) for image in batch.images])  # (N, S, S)
         # Neutral, 0.5, is an error of one variance of ImageNet's pixels: no better than a guess of their mean colour.
         maps = smoothed(errors, self.model.side, SIGMA)
         maps = maps / (1 + maps)
-        return inspections(maps.flatten(1).amax(dim=1), maps, batch.sizes)
+        return maps.flatten(1).amax(dim=1), maps
+
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+        return inspections(*self.evidence(batch), batch.sizes)
 
     @torch.no_grad()
     def errors(self, image: np.ndarray) -> torch.Tensor:
