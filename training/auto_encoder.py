@@ -89,7 +89,7 @@ def main(arguments=None):
     parser.add_argument("--rendered", type=Path, nargs="+", required=True, help="folders of rendered pairs")
     parser.add_argument("--photographs", type=Path, nargs="*", default=[], help="folders of pictures")
     parser.add_argument("--out", type=Path, default=shipped.FOLDER / "maeday.safetensors")
-    parser.add_argument("--steps", type=int, default=2000, help=f"of {BATCH} pictures, {HIDDEN:.0%} of each hidden")
+    parser.add_argument("--steps", type=int, default=500, help=f"of {BATCH} pictures, {HIDDEN:.0%} of each hidden")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     try:
