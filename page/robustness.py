@@ -278,6 +278,7 @@ class RobustnessView:
         """A card a method, with what it said about the image clean and corrupted as far as that is known."""
         able = selection.methods
         cards = "".join(self._card(name, seen.get(name), selection) for name in able)
+        # The memory alone is no method of the poster's, and asks for good parts elsewhere.
         unable = " ".join(why for name, why in self.shared.missing.items() if why and name not in (*able, MEMORY))
         return f"{cards}<p>{escape(unable)}</p>" if unable else cards
 

@@ -76,7 +76,8 @@ def train(pictures, path, steps, seed=0, report=print):
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         share = min(KEPT_SHARE, step / (step + 10))
-        torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - share)
+        for kept, weights in zip(average.parameters(), model.parameters()):
+            kept.lerp_(weights.detach(), 1 - share)
         shown = error.item() if step == 1 else 0.98 * shown + 0.02 * error.item()
         if step % SAVE_EVERY == 0 or step == steps:
             shipped.write(path, {name: tensor.detach().half() for name, tensor in average.state_dict().items()})

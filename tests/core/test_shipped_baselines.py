@@ -67,7 +67,7 @@ def test_a_file_that_is_gone_or_damaged_is_said_in_a_sentence(name, data, embedd
     monkeypatch.setattr(MODULES[name], "SHIPPED", path)
     if data:
         path.write_bytes(data)
-    assert METHODS[name](embedded).missing().endswith(".")
+    assert "missing or damaged: restore" in METHODS[name](embedded).missing()
     with pytest.raises(InputError):
         METHODS[name](embedded).fit("metal nut")
     with pytest.raises(InputError, match="gone.safetensors in assets/baselines cannot be read"):

@@ -7,7 +7,7 @@ from training_data import write_renders
 
 from training import auto_encoder, baselines
 from training.renders import Renders
-from zsad_core.baselines import METHODS, ImageBatch, acr, anomalyclip, maeday, shipped
+from zsad_core.baselines import METHODS, ImageBatch, acr, anomalyclip, maeday
 from zsad_core.baselines.auto_encoder import MaskedAutoEncoder
 
 
@@ -60,9 +60,3 @@ def test_the_auto_encoder_learns_to_guess_what_is_hidden(tmp_path, tiny_backbone
 
 def small():
     return MaskedAutoEncoder(side=32, width=32, layers=1, narrow=32)
-
-
-def test_a_file_says_what_it_was_learned_on(tmp_path):
-    shipped.write(tmp_path / "a.safetensors", {"words": torch.ones(1)}, "0123")
-    assert shipped.learned_on(tmp_path / "a.safetensors") == "0123"
-    assert shipped.learned_on(tmp_path / "none.safetensors") is None

@@ -100,9 +100,7 @@ class Acr(Method):
     def missing(self) -> str | None:
         if self.resources.auxiliary is not None:
             return auxiliary.missing(self.resources.auxiliary, self.title)
-        if shipped.learned_on(SHIPPED) != self.backbone.image_fingerprint:
-            return "ACR's network comes for the embedded backbone alone: for another it must be trained on images."
-        return None
+        return shipped.missing(SHIPPED, self.backbone.image_fingerprint, self.title)
 
     def fit(self, product: str, seed: int = 0) -> FittedNetwork:
         """A network trained on other products: those of `product` are left out of the auxiliary images.

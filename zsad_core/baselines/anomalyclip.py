@@ -63,9 +63,7 @@ class AnomalyClip(Method):
             return anomalyclip_checkpoint.missing(self.backbone, self.resources.anomalyclip)
         if self.resources.auxiliary is not None:
             return auxiliary.missing(self.resources.auxiliary, self.title)
-        if shipped.learned_on(SHIPPED) != self.backbone.fingerprint:
-            return "AnomalyCLIP's prompts come for the embedded backbone alone: for another they must learn on images."
-        return None
+        return shipped.missing(SHIPPED, self.backbone.fingerprint, self.title)
 
     def fit(self, product: str, seed: int = 0) -> Fitted:
         """Prompts that say "object" and no product's name; those of `product` are left out of what they learn on.

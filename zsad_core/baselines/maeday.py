@@ -89,9 +89,7 @@ class Maeday(Method):
 
     def missing(self) -> str | None:
         if self.resources.maeday is None:
-            if shipped.learned_on(SHIPPED) is None:
-                return "MAEDAY's auto-encoder is missing or damaged: restore assets/baselines/maeday.safetensors."
-            return None
+            return shipped.missing(SHIPPED, "", self.title)  # it learned on pixels, whatever the backbone
         if importlib.util.find_spec("transformers") is None:
             return "MAEDAY needs the package transformers: pip install -r zsad_core/baselines/requirements.txt."
         if not (Path(self.resources.maeday) / "config.json").is_file():

@@ -1,4 +1,4 @@
-"""What was trained for the embedded backbone and ships with the project: a safetensors file a method."""
+"""What AnomalyCLIP, ACR and MAEDAY learned for this project, and ships with it: a safetensors file a method."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,13 +21,16 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], learned_on: str = "")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, {_LEARNED_ON: learned_on})
 
 
-def learned_on(path: Path) -> str | None:
-    """The fingerprint in a file; None where there is no such file, or it cannot be read."""
+def missing(path: Path, fingerprint: str, title: str) -> str | None:
+    """A sentence: why the method `title` cannot use a file on what has this fingerprint; None where it can."""
     try:
         with safe_open(path, "pt") as file:
-            return file.metadata()[_LEARNED_ON]
+            learned_on = file.metadata()[_LEARNED_ON]
     except (OSError, SafetensorError, KeyError, TypeError):
-        return None
+        return f"What {title} learned is missing or damaged: restore assets/baselines/{path.name}."
+    if learned_on != fingerprint:
+        return f"{title} comes ready for the embedded backbone alone: for another it must learn on images."
+    return None
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
