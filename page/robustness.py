@@ -278,15 +278,9 @@ class RobustnessView:
         """A card a method, with what it said about the image clean and corrupted as far as that is known."""
         able = selection.methods
         cards = "".join(self._card(name, seen.get(name), selection) for name in able)
-        unable = "".join(
-            f"<dt>{escape(self.shared.methods[name].title)}, not on this page</dt><dd>{escape(why)}</dd>"
-            for name, why in self.shared.missing.items()
-            if name not in able
-        )
-        if not unable:
-            return cards
-        return f"""{cards}<div class="unable" tabindex="0" role="group" aria-label="Methods that cannot run here">
-<dl>{unable}</dl></div>"""
+        # The memory alone is no method of the poster's, and asks for good parts elsewhere.
+        unable = " ".join(why for name, why in self.shared.missing.items() if why and name not in (*able, MEMORY))
+        return f"{cards}<p>{escape(unable)}</p>" if unable else cards
 
     def _card(self, name: str, seen, selection: Selection) -> str:
         title = escape(self.shared.methods[name].title)

@@ -59,7 +59,11 @@ def pip(*arguments):
 def test_the_wheel_holds_the_core_its_weights_and_the_licence(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    weights = {f"zsad_core/assets/embedded/{file.name}" for file in (ROOT / "assets/embedded").iterdir()}
+    weights = {
+        f"zsad_core/assets/{folder}/{file.name}"
+        for folder in ("embedded", "baselines")
+        for file in (ROOT / "assets" / folder).iterdir()
+    }
     assert weights | {"zsad_core/backbones.json"} <= set(names)
     assert any(name.endswith("/LICENSE") for name in names)
     assert {name.split("/")[0] for name in names if not name.startswith("zsad_core-")} == {"zsad_core"}

@@ -115,13 +115,12 @@ class Backbone:
 
         SHA-256 over the architecture's name and, of each tensor, its name, shape and some 16,384 evenly spaced values.
         """
-        digest = hashlib.sha256(self._architecture.encode())
-        for tower in (self._text, self._image):
-            for key, tensor in sorted(tower.state_dict().items()):
-                values = tensor.flatten()
-                values = values[:: max(1, values.numel() // SAMPLED_VALUES)].float().cpu().numpy().astype("<f4")
-                digest.update(f"{key} {tuple(tensor.shape)}".encode() + values.tobytes())
-        return digest.hexdigest()[:16]
+        return _fingerprint(self._architecture, self._text, self._image)
+
+    @cached_property
+    def image_fingerprint(self) -> str:
+        """As `fingerprint`, of the image tower alone."""
+        return _fingerprint(self._architecture, self._image)
 
     @cached_property
     def profile(self) -> Profile:
@@ -305,6 +304,16 @@ class Backbone:
                 f"{which} has {words} tokens, and {self.name} reads {self.context_length - 2}: "
                 "use fewer or shorter words."
             )
+
+
+def _fingerprint(architecture: str, *towers: nn.Module) -> str:
+    digest = hashlib.sha256(architecture.encode())
+    for tower in towers:
+        for key, tensor in sorted(tower.state_dict().items()):
+            values = tensor.flatten()
+            values = values[:: max(1, values.numel() // SAMPLED_VALUES)].float().cpu().numpy().astype("<f4")
+            digest.update(f"{key} {tuple(tensor.shape)}".encode() + values.tobytes())
+    return digest.hexdigest()[:16]
 
 
 @torch.inference_mode(False)  # or nothing could be trained on it afterwards

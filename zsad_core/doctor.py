@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from .profile import OURS, WITH_MAP, Profile
 from .scale import Scale, hottest_mean, log_odds
 
 YARDSTICK = ASSETS.parent / "yardstick"
-ASKED = "clip", "clip-ac", "winclip", "rwda", OURS  # the methods that need nothing but the backbone and a name
+RULE_OF = "clip", "clip-ac", "winclip", "rwda", OURS  # the methods whose ranking decides the common rule
 SEVERITY = 3
 LOOKS = 7  # of a product that have a damaged twin
 CORRUPTED_LOOKS = 4  # of these, each under another corruption
@@ -128,6 +129,8 @@ class Visit:
 
     def __init__(self, backbone):
         self.backbone = backbone
+        methods = [method(backbone) for method in METHODS.values() if not method.needs_good_parts]
+        self.methods = {method.name: method for method in methods if method.missing() is None}
         self.evidence: dict[str, Evidence] = defaultdict(Evidence)
         self.damaged: list[bool] = []
         self.corrupted: list[bool] = []
@@ -137,7 +140,8 @@ class Visit:
 
     def see(self, product: Product) -> None:
         """Asks every method about the pictures of a product."""
-        fitted = dict(zip(ASKED, side_by_side(lambda name: METHODS[name](self.backbone).fit(product.name), ASKED)))
+        fits = side_by_side(lambda method: method.fit(product.name), self.methods.values())
+        fitted: dict[str, Any] = dict(zip(self.methods, fits))
         self._told_apart.append(fitted[OURS].detector.health["held_back_accuracy"])
         clean = [[read_image(path) for path in twin[:2]] for twin in product.twins]
         if self._spread is None:
@@ -167,7 +171,7 @@ class Visit:
     def profile(self) -> Profile:
         """What was found, as a profile."""
         damaged, scales = np.array(self.damaged), {}
-        share, hottest = best_rule(list(self.evidence.values()), damaged)
+        share, hottest = best_rule([self.evidence[name] for name in RULE_OF], damaged)
         for name, found in self.evidence.items():
             scales[OURS if name == OURS else name + WITH_MAP] = found.scale(damaged, share, hottest)
             if name != OURS:

@@ -104,7 +104,7 @@ def test_a_bad_product_name_is_refused_as_everywhere(tiny_backbone, name):
 def test_every_method_can_run_or_says_in_a_sentence_why_not(tiny_backbone):
     for name, method in METHODS.items():
         reason = method(tiny_backbone).missing()
-        assert (reason is None) == (name in ON_TEXT)
+        assert (reason is None) == (name in (*ON_TEXT, "maeday"))
         assert reason is None or (method.title in reason and reason.endswith(".") and len(reason) < 400)
 
 

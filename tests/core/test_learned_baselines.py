@@ -178,11 +178,12 @@ def test_nothing_is_printed(method, backbone, batch, tmp_path, capsys):
 
 
 @LEARNED
-def test_what_is_missing_is_said_with_what_to_do(method, backbone, tmp_path, pairs):
+def test_what_is_missing_is_said_plainly_and_what_to_do_beside_it(method, backbone, tmp_path, pairs):
     def reason(folder):
         return method(backbone, Resources(auxiliary=folder)).missing()
 
-    assert "--auxiliary DIR" in reason(None) and method.title in reason(None)
+    assert reason(None).startswith(method.title) and "the embedded backbone alone" in reason(None)
+    assert "--" not in reason(None)
     assert "'nowhere'" in reason(tmp_path / "nowhere")
     (tmp_path / "index.csv").write_text("a,b\n1,2\n")
     assert "index.csv" in reason(tmp_path)
@@ -218,9 +219,9 @@ def test_acr_scores_a_batch_whatever_its_order(backbone, pairs, batch):
 def test_acr_measures_an_image_against_its_batch(backbone, pairs):
     """What most images show is normal: the odd one out of a batch is the anomaly, whichever it is."""
     for usual, odd in (("tile", "felt"), ("felt", "tile")):
-        images = [square(usual, number, blot=False)[0] for number in range(11)] + [square(odd, 0, blot=False)[0]]
+        images = [square(usual, number, blot=False)[0] for number in range(19)] + [square(odd, 0, blot=False)[0]]
         found = scores(Acr, backbone, pairs, ImageBatch(backbone, images))
-        assert found.argmax() == 11
+        assert found.argmax() == 19
 
 
 def test_acr_compares_the_patches_of_a_single_image_with_each_other(backbone, pairs):
@@ -228,3 +229,9 @@ def test_acr_compares_the_patches_of_a_single_image_with_each_other(backbone, pa
     assert LEAST > 1
     (seen,) = inspect(Acr, backbone, pairs, ImageBatch(backbone, [image]))
     assert np.median(seen.map[mask]) > np.median(seen.map[~mask])
+
+
+def test_images_too_few_for_a_batch_do_not_change_each_others_scores(backbone, pairs):
+    images = [square(product, 5, blot=True)[0] for product in ("metal nut", "tile", "felt")]
+    alone = [scores(Acr, backbone, pairs, ImageBatch(backbone, [image]))[0] for image in images]
+    assert np.allclose(scores(Acr, backbone, pairs, ImageBatch(backbone, images)), alone, atol=1e-5)

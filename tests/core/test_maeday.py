@@ -72,21 +72,19 @@ def test_what_cannot_be_guessed_from_the_rest_stands_out(tiny_backbone, weights)
 def test_a_patch_is_only_judged_by_guesses_that_have_not_seen_it(tiny_backbone, weights):
     """A model that copies what it sees would pass for perfect otherwise; here the errors are worked out one by one."""
     fitted = Maeday(tiny_backbone, Resources(maeday=weights)).fit("metal nut")
-    image = blotted(120)
+    image, model, cells = blotted(120), fitted.model.model, SIDE // PATCH
     pixels = (image / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     pixels = torch.from_numpy(pixels).float().permute(2, 0, 1)[None]  # (1, 3, S, S)
-    cells = SIDE // PATCH
-    total, hidden = torch.zeros(cells, cells), torch.zeros(cells, cells)
+    total = torch.zeros(cells, cells)
+    assert (fitted.hidden.float().mean(dim=1) == 0.75).all() and fitted.hidden.any(dim=0).all()
     with torch.no_grad():
-        for noise in fitted.noise:
-            seen = fitted.model(pixel_values=pixels, noise=noise[None])
-            assert seen.mask.mean() == 0.75
-            error = (fitted.model.patchify(pixels) - seen.logits).square().mean(-1)[0]  # (patches,)
-            total += (error * seen.mask[0]).view(cells, cells)
-            hidden += seen.mask[0].view(cells, cells)
-    assert hidden.min() > 0
+        for hidden in fitted.hidden:
+            seen = model(pixel_values=pixels, noise=hidden[None].float())
+            assert torch.equal(seen.mask[0].bool(), hidden)
+            error = (model.patchify(pixels) - seen.logits).square().mean(-1)[0]  # (patches,)
+            total += (error * hidden).view(cells, cells)
     found = fitted.errors(image).view(cells, PATCH, cells, PATCH).mean((1, 3))
-    assert torch.allclose(found, total / hidden, rtol=1e-3)
+    assert torch.allclose(found, total / fitted.hidden.sum(0).view(cells, cells), rtol=1e-3)
 
 
 def test_maps_have_the_size_of_the_image(tiny_backbone, weights):
@@ -110,13 +108,13 @@ def test_the_seed_decides_the_masks(tiny_backbone, weights):
 
 
 def test_what_is_missing_is_said_with_what_to_do(tiny_backbone, tmp_path, weights, monkeypatch):
-    assert "--maeday DIR" in Maeday(tiny_backbone).missing()
     assert "config.json" in Maeday(tiny_backbone, Resources(maeday=tmp_path)).missing()
     assert Maeday(tiny_backbone, Resources(maeday=weights)).missing() is None
-    with pytest.raises(InputError, match="--maeday DIR"):
-        Maeday(tiny_backbone).fit("metal nut")
+    with pytest.raises(InputError, match="config.json"):
+        Maeday(tiny_backbone, Resources(maeday=tmp_path)).fit("metal nut")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "pip install -r zsad_core/baselines/requirements.txt" in Maeday(tiny_backbone).missing()
+    assert "pip install" in Maeday(tiny_backbone, Resources(maeday=weights)).missing()
+    assert Maeday(tiny_backbone).missing() is None  # the shipped one needs no further package
 
 
 def refusal(backbone, folder):

@@ -181,7 +181,7 @@ def test_a_call_by_position_that_knows_no_good_parts_still_gets_its_answer(clien
         ({"corruptions": "fog"}, "corruption 'fog' is not known"),
         ({"corruptions": " , "}, "no corruption"),
         ({"method": "magic"}, "no method 'magic'"),
-        ({"method": "maeday"}, "MAEDAY needs the weights"),
+        ({"method": "memory"}, "needs 1 to 16 photos"),
         ({"method": ""}, "no method ''"),
         ({"image": None}, "no image"),
         ({"seed": 0.5}, "seed 0.5"),

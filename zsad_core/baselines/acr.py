@@ -10,7 +10,8 @@ from ..detector import Inspection
 from ..errors import InputError
 from ..maps import smoothed
 from ..prompts import clean_product_name
-from . import auxiliary
+from ..scale import Scale
+from . import auxiliary, shipped
 from .method import ImageBatch, Method, inspections
 from .owned_cache import OwnedCache
 
@@ -20,8 +21,9 @@ TASKS = 32  # of one iteration: a normal product each
 SHOTS = 30  # normal vectors of a task, and as many abnormal ones
 LEARNING_RATE = 3e-4
 SIDE, SIGMA = 224, 4.0  # pixels of the map that is smoothed, and of the Gaussian
-LEAST = 8  # images; fewer are no batch that normal ones could be told from
+LEAST = 16  # images; fewer are no batch that normal ones could be told from
 PLACES_AT_ONCE = 64  # of the grid; the activations of all would take too much memory
+SHIPPED = shipped.FOLDER / "acr.safetensors"
 _TRAINED = OwnedCache(limit=64)  # networks of some 50,000 weights
 
 
@@ -48,6 +50,7 @@ class CentredNetwork(nn.Module):
         self.gains = nn.ParameterList([nn.Parameter(torch.ones(width)) for width in widths[1:-1]] + [uniform(OUTPUT)])
         self.shifts = nn.ParameterList(nn.Parameter(torch.zeros(width)) for width in widths[1:])
         self.centre = nn.Parameter(torch.randn(OUTPUT, generator=generator))
+        self.register_buffer("neutral", torch.ones(()))  # the distance at which normal and abnormal vectors part
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for number, (weight, gain, shift) in enumerate(zip(self.weights, self.gains, self.shifts)):
@@ -59,23 +62,29 @@ class CentredNetwork(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class FittedNetwork:
-    """The meta-trained network, and the distance at which normal and abnormal vectors of meta-training part."""
+    """The meta-trained network."""
 
     network: CentredNetwork
-    neutral: float
+    scale: Scale
 
     @torch.no_grad()
-    def inspect(self, batch: ImageBatch) -> list[Inspection]:
-        """Scores the images against each other: with others beside it, an image may get another score."""
+    def evidence(self, batch: ImageBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """How abnormal the images are, (N,), and the places of their maps, (N, SIDE, SIDE), both in [0, 1].
+
+        LEAST images or more are judged by each other: among others, an image may get another score.
+        """
         dense = batch.encoded.dense  # (N, rows, columns, d)
         if len(dense) >= LEAST:
             places = dense.flatten(1, 2).transpose(0, 1)  # (P, N, d): the images at one place are a batch
             distances = torch.cat([self.network(batches) for batches in places.split(PLACES_AT_ONCE)]).T  # (N, P)
         else:
-            distances = self.network(dense.reshape(1, -1, dense.shape[-1])).view(len(dense), -1)
+            distances = self.network(dense.flatten(1, 2))  # the patches of an image are a batch
         maps = smoothed(distances.unflatten(1, dense.shape[1:3]), SIDE, SIGMA)  # (N, SIDE, SIDE)
-        maps = maps / (maps + self.neutral)
-        return inspections(maps.flatten(1).amax(dim=1), maps, batch.sizes)
+        maps = maps / (maps + self.network.neutral)
+        return maps.flatten(1).amax(dim=1), maps
+
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+        return inspections(*self.scale(*self.evidence(batch)), batch.sizes)
 
 
 class Acr(Method):
@@ -85,25 +94,39 @@ class Acr(Method):
         "Network, loss, batch statistics place by place and image score are those of the authors' code for MVTec, on "
         "the backbone's dense vectors instead of a WideResNet's; the anomalies it learns from are vectors of other "
         "products, the paper's meta outlier exposure, where that code adds noise. d / (d + c) brings distances into "
-        f"[0, 1], which moves no AUROC. Fewer than {LEAST} images are no batch; then all their patches are one."
+        f"[0, 1], which moves no AUROC. Fewer than {LEAST} images are no batch; then the patches of each are one. The "
+        "network that comes with `embedded` learned on our renders, other units of the sample products among them."
     )
+    remedy = "Give labelled images of other products, in MVTec's, VisA's or the factory's layout, with --auxiliary DIR."
 
     def missing(self) -> str | None:
-        return auxiliary.missing(self.resources.auxiliary, self.title)
+        if self.resources.auxiliary is not None:
+            return auxiliary.missing(self.resources.auxiliary, self.title)
+        return shipped.missing(SHIPPED, self.backbone.image_fingerprint, self.title)
 
     def fit(self, product: str, seed: int = 0) -> FittedNetwork:
-        """A network trained on other products: those of `product` are left out of the auxiliary images."""
+        """A network trained on other products: those of `product` are left out of the auxiliary images.
+
+        Where none are given, the shipped one, which knows no seed.
+        """
         product = clean_product_name(product)
-        reason = self.missing()
-        if reason:
-            raise InputError(reason)
+        self._check()
+        if self.resources.auxiliary is None:
+            return FittedNetwork(_TRAINED.get(self.backbone, SHIPPED, lambda: _shipped(self.backbone.dim)), self.scale)
         images = auxiliary.encoded(self.backbone, self.resources.auxiliary)
         left_out = images.left_out(product)
-        return _TRAINED.get(images, (left_out, seed), lambda: _meta_trained(images, left_out, seed))
+        network = _TRAINED.get(images, (left_out, seed), lambda: meta_trained(images, left_out, seed))
+        return FittedNetwork(network, self.scale)
+
+
+def _shipped(dim: int) -> CentredNetwork:
+    network = CentredNetwork(dim, torch.Generator())
+    shipped.fill(network, SHIPPED)
+    return network.requires_grad_(False)
 
 
 @torch.inference_mode(False)
-def _meta_trained(images: auxiliary.Auxiliary, left_out: str | None, seed: int) -> FittedNetwork:
+def meta_trained(images: auxiliary.Auxiliary, left_out: str | None = None, seed: int = 0) -> CentredNetwork:
     """A network trained to bring the normal vectors of every task to the centre and the others away from it."""
     generator = torch.Generator().manual_seed(seed)
     tasks = Tasks(images, left_out, generator)
@@ -119,7 +142,8 @@ def _meta_trained(images: auxiliary.Auxiliary, left_out: str | None, seed: int) 
         optimizer.step()
     with torch.no_grad():
         normal, abnormal = network.requires_grad_(False)(tasks.draw()).split(SHOTS, dim=1)
-    return FittedNetwork(network, (normal.median() * abnormal.median()).sqrt().item())
+        network.neutral.copy_((normal.median() * abnormal.median()).sqrt())
+    return network
 
 
 class Tasks:

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 
 from ..detector import Inspection
 from ..device import memory_errors_in_words
-from ..errors import InputError
 from ..maps import smoothed
 from ..prompts import clean_product_name
-from . import anomalyclip_checkpoint, auxiliary
+from ..scale import Scale
+from . import anomalyclip_checkpoint, auxiliary, shipped
 from .method import Fitted, ImageBatch, Method, inspections, state_probability
 from .owned_cache import OwnedCache
 
@@ -24,6 +24,7 @@ MASK_WEIGHT = 4  # of the losses on the map against the one on the image
 FOCUS = 2  # exponent of the focal loss
 SIDE, SIGMA = 259, 2.0  # the paper's Gaussian of 4 pixels on 518, at half the size: a patch is larger than either
 PIXEL = 1 / 518**2  # share of one pixel, which the dice loss adds so as not to divide by zero
+SHIPPED = shipped.FOLDER / "anomalyclip.safetensors"
 _LEARNED = OwnedCache(limit=64)  # pairs of text vectors
 
 
@@ -32,53 +33,84 @@ class FittedObjectPrompts:
     """The text vectors of the normal and of the abnormal prompt, (2, d), l2-normalised."""
 
     states: torch.Tensor
+    scale: Scale
+
+    def evidence(self, batch: ImageBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Abnormal probabilities of the images, (N,), and of the places of their maps, (N, SIDE, SIDE)."""
+        places = state_probability(batch.encoded.dense, self.states, SCALE)  # (N, rows, columns)
+        maps = torch.cat([smoothed(grid[None], SIDE, SIGMA) for grid in places])
+        return state_probability(batch.encoded.image, self.states, SCALE), maps
 
     def inspect(self, batch: ImageBatch) -> list[Inspection]:
-        scores = state_probability(batch.encoded.image, self.states, SCALE)  # (N,)
-        maps = state_probability(batch.encoded.dense, self.states, SCALE)  # (N, rows, columns)
-        return inspections(scores, (smoothed(grid[None], SIDE, SIGMA)[0] for grid in maps), batch.sizes)
+        return inspections(*self.scale(*self.evidence(batch)), batch.sizes)
 
 
 class AnomalyClip(Method):
     name, title = "anomalyclip", "AnomalyCLIP"
     source = "Zhou et al., ICLR 2024 (arXiv 2310.18961)"
     faithful = (
-        "A published checkpoint on ViT-L-14-336 is read as the authors' code reads it (deep text tokens, V-V attention "
-        "from the sixth block on, maps of four depths at 518 pixels), but tested on random weights only. Without one "
-        "the two prompts are learned here on the auxiliary images, with the paper's words, losses and temperature; but "
-        "in fewer steps, without deep text tokens, and on the backbone's own dense vectors, one depth at its own size."
+        "Two prompts of learned words, with the paper's ends, losses and temperature; but in fewer steps, without deep "
+        "text tokens, and on the backbone's own dense vectors, one depth at its own size. Those that come with "
+        "`embedded` learned on our renders, other units of the sample products among them. A published checkpoint on "
+        "ViT-L-14-336 is read as the authors' code reads it (deep text tokens, V-V attention from the sixth block on, "
+        "maps of four depths at 518 pixels), but tested on random weights only."
+    )
+    remedy = (
+        "Give labelled images of other products, in MVTec's, VisA's or the factory's layout, with --auxiliary DIR, or "
+        "on ViT-L-14-336 a published checkpoint with --anomalyclip FILE."
     )
 
     def missing(self) -> str | None:
         if self.resources.anomalyclip is not None:
             return anomalyclip_checkpoint.missing(self.backbone, self.resources.anomalyclip)
-        reason = auxiliary.missing(self.resources.auxiliary, self.title)
-        if reason and self.resources.auxiliary is None:
-            return f"{reason} On ViT-L-14-336 a published checkpoint does instead: --anomalyclip FILE."
-        return reason
+        if self.resources.auxiliary is not None:
+            return auxiliary.missing(self.resources.auxiliary, self.title)
+        return shipped.missing(SHIPPED, self.backbone.fingerprint, self.title)
 
     def fit(self, product: str, seed: int = 0) -> Fitted:
-        """Prompts that say "object" and no product's name; those of `product` are left out of what they learn on."""
+        """Prompts that say "object" and no product's name; those of `product` are left out of what they learn on.
+
+        Where there is nothing to learn on, the shipped ones, which know no seed.
+        """
         product = clean_product_name(product)
-        reason = self.missing()
-        if reason:
-            raise InputError(reason)
+        self._check()
         if self.resources.anomalyclip is not None:
-            return anomalyclip_checkpoint.FittedCheckpoint(self.backbone, self.resources.anomalyclip)
+            return anomalyclip_checkpoint.FittedCheckpoint(self.backbone, self.resources.anomalyclip, self.scale)
+        if self.resources.auxiliary is None:
+            states = _LEARNED.get(self.backbone, SHIPPED, lambda: _shipped(self.backbone))
+            return FittedObjectPrompts(states, self.scale)
         images = auxiliary.encoded(self.backbone, self.resources.auxiliary)
         left_out = images.left_out(product)
-        states = _LEARNED.get(images, (left_out, seed), lambda: _learned(self.backbone, images, left_out, seed))
-        return FittedObjectPrompts(states)
+
+        def learn():
+            words = learned_words(self.backbone, images, left_out, seed)
+            return text_vectors(self.backbone, words)
+
+        return FittedObjectPrompts(_LEARNED.get(images, (left_out, seed), learn), self.scale)
 
 
-@torch.inference_mode(False)
-def _learned(backbone, images: auxiliary.Auxiliary, left_out: str | None, seed: int) -> torch.Tensor:
-    """Text vectors (2, d) of the two prompts, learned on all images but those of the product that is left out."""
-    device, generator = backbone.device, torch.Generator().manual_seed(seed)
-    others = torch.tensor(images.others(left_out))
+def _shipped(backbone) -> torch.Tensor:
+    return text_vectors(backbone, shipped.read(SHIPPED)["words"])
+
+
+@torch.no_grad()
+def text_vectors(backbone, words: torch.Tensor) -> torch.Tensor:
+    """Text vectors (2, d) of the learned words (2, CONTEXT, w) before the frozen ends, l2-normalised, on the CPU."""
+    return _text_vectors(backbone, words.to(backbone.device)).cpu()
+
+
+def _text_vectors(backbone, words: torch.Tensor) -> torch.Tensor:
     ends = [backbone.word_vectors(text).detach() for text in OBJECTS]
     lengths = torch.tensor([CONTEXT + len(end) for end in ends])
     ends = torch.nn.utils.rnn.pad_sequence(ends, batch_first=True)  # (2, L, w)
+    return backbone.text_vectors_from_words(torch.cat([words, ends], dim=1), lengths)
+
+
+@torch.inference_mode(False)
+def learned_words(backbone, images: auxiliary.Auxiliary, left_out: str | None = None, seed: int = 0) -> torch.Tensor:
+    """Words (2, CONTEXT, w) of the two prompts, learned on all images but those of the product that is left out."""
+    device, generator = backbone.device, torch.Generator().manual_seed(seed)
+    others = torch.tensor(images.others(left_out))
     words = torch.randn(2, CONTEXT, backbone.word_width, generator=generator) * backbone.embedding_std
     words = words.to(device).requires_grad_()
     optimizer = torch.optim.Adam([words], LEARNING_RATE * backbone.embedding_std, betas=(0.5, 0.999))
@@ -89,15 +121,14 @@ def _learned(backbone, images: auxiliary.Auxiliary, left_out: str | None, seed: 
         batch, order = others[order[:BATCH]], order[BATCH:]
         image, dense = images.image[batch].to(device), images.dense[batch].to(device).float()
         with torch.enable_grad(), memory_errors_in_words():
-            states = backbone.text_vectors_from_words(torch.cat([words, ends], dim=1), lengths)  # (2, d)
+            states = _text_vectors(backbone, words)  # (2, d)
             loss = F.cross_entropy(SCALE * image @ states.T, images.damaged[batch].long().to(device))
             probability = state_probability(dense, states, SCALE).flatten(1)  # (B, patches)
             loss = loss + MASK_WEIGHT * map_loss(probability, images.share[batch].flatten(1).to(device))
             optimizer.zero_grad()
             loss.backward()
         optimizer.step()
-    with torch.no_grad():
-        return backbone.text_vectors_from_words(torch.cat([words, ends], dim=1), lengths).cpu()
+    return words.detach().cpu()
 
 
 def map_loss(probability: torch.Tensor, share: torch.Tensor) -> torch.Tensor:

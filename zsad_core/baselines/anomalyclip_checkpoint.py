@@ -18,6 +18,7 @@ from ..detector import Inspection
 from ..errors import InputError
 from ..maps import smoothed
 from ..open_clip_parts import attention_update, entering_tokens_of_any_size, feed_forward
+from ..scale import Scale
 from .method import ImageBatch, inspections, state_probability
 
 SCALE = 1 / 0.07  # inverse of the published temperature
@@ -141,22 +142,28 @@ class FittedCheckpoint:
         InputError: it cannot be used on this backbone; see `missing`.
     """
 
-    def __init__(self, backbone, path: str | Path):
+    def __init__(self, backbone, path: str | Path, scale: Scale):
         reason = missing(backbone, path)
         if reason:
             raise InputError(reason)
-        self.backbone, self.visual = backbone, backbone._image.visual
+        self.backbone, self.visual, self.scale = backbone, backbone._image.visual, scale
         self.states = text_vectors(backbone, read(path))  # (2, d)
         self.first = len(self.visual.transformer.resblocks) // QUARTERS - 1
         self.side = round(self.visual.grid_size[0] * ENLARGED) * self.visual.patch_size[0]  # pixels
 
     @torch.no_grad()
-    def inspect(self, batch: ImageBatch) -> list[Inspection]:
-        """Encodes every image anew: the paper's are larger than the backbone's, and read out at four depths."""
-        scores, maps = zip(*(self._inspect(square) for square in batch.squares))
-        return inspections(torch.stack(scores), torch.stack(maps), batch.sizes)
+    def evidence(self, batch: ImageBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Abnormal probabilities of the images, (N,), and of the places of their maps, (N, side, side).
 
-    def _inspect(self, image) -> tuple[torch.Tensor, torch.Tensor]:
+        Encodes every image anew: the paper's are larger than the backbone's, and read out at four depths.
+        """
+        whole, maps = zip(*(self._evidence(image) for image in batch.squares))
+        return torch.stack(whole), torch.stack(maps)
+
+    def inspect(self, batch: ImageBatch) -> list[Inspection]:
+        return inspections(*self.scale(*self.evidence(batch)), batch.sizes)
+
+    def _evidence(self, image) -> tuple[torch.Tensor, torch.Tensor]:
         """Score () and map (side, side) of one image."""
         visual = self.visual
         pixels = self.backbone.preprocess([image], self.side).to(self.backbone.device)

@@ -3,7 +3,7 @@
 A folder in any layout that `zsad_core.datasets` reads, that of rendered pairs among them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from .owned_cache import OwnedCache, contents
 MOST_IMAGES = 1200
 MOST_BYTES = 512 * 2**20  # of dense vectors, which are kept in half precision
 ENCODED_AT_ONCE = 8  # images
+LabelledImage = tuple[str, np.ndarray, np.ndarray]  # product, image (H, W, 3) uint8, mask (H, W) bool
 _ENCODED = OwnedCache(limit=1)  # folder of each backbone, as large as MOST_BYTES
 
 
@@ -66,13 +67,8 @@ def plain_name(product: str) -> str:
     return " ".join(product.replace("_", " ").casefold().split())
 
 
-def missing(folder: Path | None, title: str) -> str | None:
-    """Why the method `title` cannot learn on this folder, and what to do about it; None where it can."""
-    if folder is None:
-        return (
-            f"{title} learns on labelled images of other products: give a folder of them in MVTec's, VisA's or the "
-            "factory's layout with --auxiliary DIR."
-        )
+def missing(folder: Path, title: str) -> str | None:
+    """Why the method `title` cannot learn on this folder; None where it can."""
     try:
         next(_labelled(Path(folder), 2), None)
     except InputError as error:
@@ -89,18 +85,25 @@ def encoded(backbone, folder: Path) -> Auxiliary:
         InputError: no such images, or one that cannot be read.
     """
     folder = Path(folder)
-    return _ENCODED.get(backbone, contents(folder), lambda: _encoded(backbone, folder))
+    return _ENCODED.get(backbone, contents(folder), lambda: seen_by(backbone, _labelled(folder, most_images(backbone))))
+
+
+def most_images(backbone) -> int:
+    """How many images are learned on at most."""
+    rows, columns = backbone.grid
+    return min(MOST_IMAGES, MOST_BYTES // (2 * rows * columns * backbone.dim))
 
 
 @torch.inference_mode(False)  # they are learned on
-def _encoded(backbone, folder: Path) -> Auxiliary:
+def seen_by(backbone, labelled: Iterable[LabelledImage]) -> Auxiliary:
+    """`most_images` labelled images, or fewer, as `backbone` sees them."""
     rows, columns = backbone.grid
-    most = min(MOST_IMAGES, MOST_BYTES // (2 * rows * columns * backbone.dim))
+    most = most_images(backbone)
     products, damaged = [], []
     image = torch.empty(most, backbone.dim)
     dense = torch.empty(most, rows, columns, backbone.dim, dtype=torch.float16)
     share = torch.empty(most, rows, columns)
-    found = _labelled(folder, most)
+    found = islice(labelled, most)
     while batch := list(islice(found, ENCODED_AT_ONCE)):
         here = slice(len(products), len(products) + len(batch))
         names, images, masks = zip(*batch)
@@ -114,18 +117,17 @@ def _encoded(backbone, folder: Path) -> Auxiliary:
     return Auxiliary(tuple(products), torch.tensor(damaged), image[:count], dense[:count], share[:count])
 
 
-def _labelled(folder: Path, most: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Product, image (H, W, 3) uint8 and mask (H, W) bool of at most so many images; a damaged one without a mask is
-    passed over."""
+def _labelled(folder: Path, most: int) -> Iterator[LabelledImage]:
+    """At most so many images of a folder; a damaged one without a mask is passed over."""
     samples = [(category.product, sample) for category in read_dataset(folder) for sample in category.samples]
-    for product, sample in _spread(samples, most):
+    for product, sample in spread(samples, most):
         image = read_image(sample.path)
         mask = sample.mask(image.shape[:2])
         if mask is not None and mask.any() == sample.damaged:  # one that marks nothing tells nothing
             yield product, image, mask
 
 
-def _spread(items: Sequence, most: int) -> list:
+def spread(items: Sequence, most: int) -> list:
     """At most so many of the items, at even distances."""
     count = min(most, len(items))
     return [items[number * len(items) // count] for number in range(count)]

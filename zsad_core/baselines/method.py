@@ -22,6 +22,7 @@ import torch
 from ..dense import WINDOW_SIZES
 from ..detector import Inspection
 from ..elongated import by_picture, cut_all, joined_map, joined_scores
+from ..errors import InputError
 from ..recipe import Recipe
 from ..scale import Scale
 
@@ -120,6 +121,7 @@ class Method(ABC):
         name: as it is typed: "clip-ac". title: as it is printed: "CLIP-AC".
         source: the paper.
         faithful: in a sentence or two, what is as in the paper and what is not.
+        remedy: a sentence: what the command line can give it where it is `missing` something; "" where nothing helps.
         seeded: whether the seed of `fit` decides anything.
         is_ours: whether it is the method of this project, and not one it is compared with.
         takes_good_parts: whether photos of good parts change it. needs_good_parts: whether it can't do without them.
@@ -129,6 +131,7 @@ class Method(ABC):
     title: ClassVar[str]
     source: ClassVar[str]
     faithful: ClassVar[str]
+    remedy: ClassVar[str] = ""
     seeded: ClassVar[bool] = True
     is_ours: ClassVar[bool] = False
     takes_good_parts: ClassVar[bool] = False
@@ -154,8 +157,13 @@ class Method(ABC):
         return other
 
     def missing(self) -> str | None:
-        """A sentence: why the method cannot run here, and what to do about it; None where it can."""
+        """A sentence: why the method cannot run here; None where it can."""
         return None
+
+    def _check(self) -> None:
+        """Raises InputError where something is `missing`, with the remedy."""
+        if reason := self.missing():
+            raise InputError(f"{reason} {self.remedy}".strip())
 
     @abstractmethod
     def fit(self, product: str, seed: int = 0) -> Fitted:

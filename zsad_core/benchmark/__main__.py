@@ -190,7 +190,7 @@ def _missing(methods, shots):
         if method.needs_good_parts and not shots:
             missing[name] = f"{method.title} needs good parts: give their number, such as --shots 4."
         elif not method.needs_good_parts and (reason := method.missing()):
-            missing[name] = reason
+            missing[name] = f"{reason} {method.remedy}".strip()
     return missing
 
 
@@ -202,6 +202,7 @@ def _settings(options, methods, backbone, recipe):
     import torch
 
     from zsad_core import __version__
+    from zsad_core.baselines import shipped
 
     return {
         "versions": {
@@ -212,6 +213,7 @@ def _settings(options, methods, backbone, recipe):
         "backbone": backbone.name,
         "fingerprint": backbone.fingerprint,
         "scales": {name: scale.to_dict() for name, scale in backbone.profile.scales.items()},
+        "shipped": shipped.digests(),
         "methods": methods,
         "seeds": options.seeds,
         "shots": options.shots,
