@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from .backbone import Backbone
 from .baselines import METHODS, ImageBatch
 from .cores import side_by_side
 from .corruptions import POSTER_CORRUPTIONS, corrupt
@@ -96,7 +97,7 @@ def read_yardstick(folder: Path = YARDSTICK) -> list[Product]:
 
 
 def measure(
-    backbone,
+    backbone: Backbone,
     products: Sequence[Product] | None = None,
     on_progress: Callable[[Measuring], None] | None = None,
     stopped: threading.Event | None = None,
@@ -127,7 +128,7 @@ def measure(
 class Visit:
     """What is measured of a backbone, product by product."""
 
-    def __init__(self, backbone):
+    def __init__(self, backbone: Backbone):
         self.backbone = backbone
         methods = [method(backbone) for method in METHODS.values() if not method.needs_good_parts]
         self.methods = {method.name: method for method in methods if method.missing() is None}

@@ -147,7 +147,7 @@ def _cache() -> Path:
 def _entries(values: dict, name: str, kind: type):
     """What a profile holds under a name, a list or a dict. Raises InputError."""
     found = values.get(name)
-    if not isinstance(found, kind) or len(found) > MOST_ENTRIES:
+    if not isinstance(found, (list, dict)) or not isinstance(found, kind) or len(found) > MOST_ENTRIES:
         raise InputError(f"The profile lacks its {name}, or has more than {MOST_ENTRIES}. {AGAIN}")
     return found
 

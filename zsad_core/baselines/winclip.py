@@ -62,7 +62,7 @@ class WinClip(Method):
     )
     seeded = False
 
-    def fit(self, product: str, seed: int = 0) -> FittedEnsemble:
+    def fit(self, product: str, seed: int = 0) -> FittedPrompts:
         product = clean_product_name(product)
         sentences = [[template.format(state.format(product)) for state in states for template in TEMPLATES]
                      for states in STATES]  # fmt: skip
