@@ -61,7 +61,7 @@ class BatchView:
                 detector = gr.HTML(
                     next(iter(shared.shipped)), html_template=detector_line("${value}"), elem_id="batch-detector"
                 )
-                upload = gr.UploadButton(drop_label(), file_count="multiple", elem_id="batch-upload")
+                self.upload = upload = gr.UploadButton(drop_label(), file_count="multiple", elem_id="batch-upload")
                 with gr.Row(elem_classes="go"):
                     again = gr.Button("Score again", size="sm", elem_id="batch-again", min_width=90)
                     samples = gr.Button("Try the samples", size="sm", elem_id="batch-samples", min_width=110)

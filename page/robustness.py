@@ -7,6 +7,7 @@ from html import escape
 
 import gradio as gr
 
+from page.comparison import ComparisonView
 from page.events import event_field
 from page.inspection import AT_ONCE, SCORING, WAITING, InspectView
 from page.methods import about_methods
@@ -15,6 +16,7 @@ from page.runs import Runs
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
 from page.shared import MEMORY, OURS, SharedState
+from page.status import status_line
 from page.training import SWEEPING
 from page.words import in_words
 from zsad_core.baselines import Fitted, ImageBatch
@@ -100,15 +102,25 @@ class RobustnessView:
 
     def __init__(self, shared: SharedState, sweeps: Runs, inspect: InspectView, tab: gr.Tab):
         self.shared, self.sweeps = shared, sweeps
+        with gr.Tabs(elem_id="robust-views"):
+            with gr.Tab("A set of pictures") as of_set:
+                self.comparison = ComparisonView(shared, sweeps)
+            with gr.Tab("One picture") as of_picture:
+                self._build(inspect)
+        self._wire(inspect)
+        self._wire_arrival(inspect, tab, of_set, of_picture)
+
+    def _build(self, inspect: InspectView) -> None:
+        """Chart left, grid of maps right, the methods below."""
         start = unswept(inspect.start)
-        swept = gr.State(start)
+        self.swept = gr.State(start)
         with gr.Row(elem_classes="board robust"):
             with gr.Column(elem_classes="sheet", min_width=320):
-                title = gr.HTML(_title(start), elem_classes="heading")
+                self.title = gr.HTML(_title(start), elem_classes="heading")
                 with gr.Row(elem_classes="go"):
-                    run = gr.Button("Run", variant="primary", elem_id="sweep", min_width=84, scale=0)
-                    stop = gr.Button("Stop", interactive=False, elem_id="sweep-stop", min_width=70, scale=0)
-                    by = gr.Radio(
+                    self.start = gr.Button("Run", variant="primary", elem_id="sweep", min_width=84, scale=0)
+                    self.stop = gr.Button("Stop", interactive=False, elem_id="sweep-stop", min_width=70, scale=0)
+                    self.by = gr.Radio(
                         [BY_CORRUPTION, BY_METHOD, BY_REFERENCE],
                         value=BY_CORRUPTION,
                         show_label=False,
@@ -116,43 +128,66 @@ class RobustnessView:
                         elem_id="chart-by",
                         elem_classes="segments",
                     )
-                status = gr.HTML(READY, elem_id="sweep-status")
-                chart = gr.HTML(self.chart(start, by.value, inspect.start), elem_id="sweep-chart")
+                self.status = gr.HTML(READY, elem_id="sweep-status")
+                self.drawn = gr.HTML(self.chart(start, BY_CORRUPTION, inspect.start), elem_id="sweep-chart")
             with gr.Column(elem_classes="sheet", min_width=320):
                 gr.HTML(
                     f"<h2>Maps <small>press one to see it large in Inspect</small></h2>{score_scale()}",
                     elem_classes="heading key",
                 )
-                grid = gr.HTML(self.grid(start, OURS), elem_id="grid", js_on_load=_on_press("button[data-kind]"))
+                self.cells = gr.HTML(self.grid(start, OURS), elem_id="grid", js_on_load=_on_press("button[data-kind]"))
         with gr.Column(elem_classes="sheet compare"):
             gr.HTML(
                 f"<h2>Methods <small>the same image, scored by each; press one for its chart and maps</small></h2>"
-                f"{about_methods(shared, 'methods-compared')}",
+                f"{about_methods(self.shared, 'methods-compared')}",
                 elem_classes="heading",
             )
-            cards = gr.HTML(
+            self.asked = gr.HTML(
                 self.cards(inspect.start, {}), elem_id="methods", js_on_load=_on_press("button[data-method]")
             )
 
-        drawn = {"inputs": [swept, by, *inspect.chosen], "outputs": [chart, grid], **AT_ONCE}
-        compared = {"inputs": inspect.chosen, "outputs": cards, "trigger_mode": "always_last", **WAITING}
-        tab.select(self.arrive, [swept, by, *inspect.chosen], [swept, title, status, chart, grid], **AT_ONCE)
-        tab.select(self.compare, **compared)
-        by.input(self.draw, **drawn)
+    def _wire(self, inspect: InspectView) -> None:
+        """What is pressed: run and stop, another chart or method, a cell of the grid."""
+        of_sweep = [self.swept, self.title, self.status, self.drawn, self.cells]
+        drawn = {"inputs": [self.swept, self.by, *inspect.chosen], "outputs": [self.drawn, self.cells], **AT_ONCE}
+        compared = {"inputs": inspect.chosen, "outputs": self.asked, "trigger_mode": "always_last", **WAITING}
+        self.by.input(self.draw, **drawn)
         inspect.method.change(self.draw, **drawn)
         inspect.method.change(None, inspect.method, js=PRESS_METHOD)
-        cards.select(self.pick_method, inspect.chosen, inspect.method, **AT_ONCE)
-        placed = grid.select(self.pick_place, inspect.restored, [*inspect.severities, inspect.restored], **SCORING)
+        self.asked.select(self.pick_method, inspect.chosen, inspect.method, **AT_ONCE)
+        placed = self.cells.select(
+            self.pick_place, inspect.restored, [*inspect.severities, inspect.restored], **SCORING
+        )
         placed.success(self.compare, **compared)
 
-        buttons = [run, stop]
-        running = run.click(self.begin, None, buttons, **AT_ONCE).then(
-            self.run, [by, *inspect.chosen], [swept, title, status, chart, grid], api_visibility="private", **SWEEPING
+        buttons = [self.start, self.stop]
+        running = self.start.click(self.begin, None, buttons, **AT_ONCE).then(
+            self.run, [self.by, *inspect.chosen], of_sweep, api_visibility="private", **SWEEPING
         )
         running.success(self.end, None, buttons, **AT_ONCE)
         running.success(self.draw, **drawn)  # the method may have been switched on the way
         running.failure(self.end, None, buttons, **AT_ONCE)
-        stop.click(self.halt, None, stop, **AT_ONCE)
+        self.stop.click(self.halt, None, self.stop, **AT_ONCE)
+
+    def _wire_arrival(self, inspect: InspectView, tab: gr.Tab, of_set: gr.Tab, of_picture: gr.Tab) -> None:
+        """One picture comes into sight: it may be another than the one that was swept, and has to be scored."""
+        in_sight = gr.State(False)
+        of_set.select(lambda: False, None, in_sight, **AT_ONCE)
+        came = of_picture.select(lambda: True, None, in_sight, **AT_ONCE).then
+        for arrived in (tab.select, came):
+            arrived(
+                self.arrive,
+                [in_sight, self.swept, self.by, *inspect.chosen],
+                [self.swept, self.title, self.status, self.drawn, self.cells],
+                **AT_ONCE,
+            )
+            arrived(
+                self.arrive_at_methods,
+                [in_sight, *inspect.chosen],
+                self.asked,
+                trigger_mode="always_last",
+                **WAITING,
+            )
 
     def begin(self, request: gr.Request):
         self.sweeps.expect(request.session_hash)
@@ -168,12 +203,21 @@ class RobustnessView:
 
     @in_words
     @takes_selection
-    def arrive(self, swept, by, selection: Selection):
+    def arrive(self, in_sight, swept, by, selection: Selection):
         """The tab was opened: a sweep of another image or detector than the chosen ones is dropped."""
-        if swept.subject == selection.subject:
+        if not in_sight or swept.subject == selection.subject:
             return tuple(gr.skip() for _ in range(5))
         swept = unswept(selection)
         return swept, _title(swept), READY, *self._drawn(swept, by, selection)
+
+    @in_words
+    @takes_selection
+    def arrive_at_methods(self, in_sight, selection: Selection) -> Iterator:
+        """The tab was opened: every method is asked about the image."""
+        if in_sight:
+            yield from self._compared(selection)
+        else:
+            yield gr.skip()
 
     @in_words
     @takes_selection
@@ -190,7 +234,7 @@ class RobustnessView:
         started, method, swept = time.perf_counter(), selection.method, unswept(selection)
 
         def shown(*words) -> tuple:
-            return swept, _title(swept), _status(*words), *self._drawn(swept, by, selection)
+            return swept, _title(swept), status_line(*words), *self._drawn(swept, by, selection)
 
         yield shown("Preparing the methods", selection.detector.product, 0)
         methods, references = self.methods(selection), References.of(selection)
@@ -265,7 +309,11 @@ class RobustnessView:
     @in_words
     @takes_selection
     def compare(self, selection: Selection) -> Iterator[str]:
-        """The image clean and corrupted through every method; those that take long come last."""
+        """The image clean and corrupted through every method."""
+        yield from self._compared(selection)
+
+    def _compared(self, selection: Selection) -> Iterator[str]:
+        """The cards, again and again; methods that take long come last."""
         methods, seen = self.methods(selection), {}
         for slow in (False, True):
             for name, fitted in methods.items():
@@ -341,11 +389,6 @@ def _title(swept: Swept) -> str:
     return f"<h2>Robustness <small>{escape(swept.name)}</small></h2>"
 
 
-def _status(what: str, detail: str, share: float, aside: str = "") -> str:
-    return f"""<div class="status"><b>{what}</b><span>{escape(detail)}</span><span class="left">{aside}</span>
-<progress value="{share:.3f}" max="1" aria-label="{what}"></progress></div>"""
-
-
 def _cell(swept: Swept, scores: Mapping, maps: Mapping, place: Place, chosen: Place | None) -> str:
     kind, severity = place
     seen = place if severity else CLEAN
@@ -387,7 +430,7 @@ def _on_press(selector: str) -> str:
 }});"""
 
 
-READY = _status("Ready", f"{len(POSTER_CORRUPTIONS) * MAX_SEVERITY + 1} images to encode", 0)
+READY = status_line("Ready", f"{len(POSTER_CORRUPTIONS) * MAX_SEVERITY + 1} images to encode", 0)
 PRESS_METHOD = """(method) => {
   for (const one of document.querySelectorAll('#methods [data-method]'))
     one.setAttribute('aria-pressed', one.dataset.method === method);
