@@ -11,14 +11,16 @@ from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.figures import LINES, SEVERITY_LABEL, apart
 
 WIDTH, HEIGHT = 460, 318
-LEFT, RIGHT, TOP, BOTTOM = 50, 330, 12, 270  # of the field that the lines lie in
+LEFT, RIGHT, TOP, BOTTOM = 50, 318, 12, 270  # of the field that the lines lie in
 DASHES = ' stroke-dasharray="9 4"'  # of a method that knows good parts; a zero-shot one has a full line
 HEADINGS = {
     FALSE_ALARMS: ("False alarms", "intact parts called damaged; less is better"),
     CAUGHT: ("Caught", "damaged parts called damaged; more is better"),
-    MISTAKEN: ("Mistaken, whatever the threshold", "intact, corrupted looks worse than damaged, clean; less is better"),
+    MISTAKEN: ("Mistaken, whatever the threshold", "intact, corrupted, over damaged, clean; less is better"),
 }
 STYLES = {OURS: 0, MEMORY: 3}  # places in LINES; the others take what is left
+GAPS = {"words": 0, "memory": 3, "both": 2}  # the same for the lines of the gap
+QUARTERS = (0, 0.25, 0.5, 0.75, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,23 +85,51 @@ def _lines(entrants: Iterable[str], methods: Mapping[str, Method]) -> list[_Line
     return lines
 
 
+def gap_chart(curves: Mapping[str, Sequence[float]], title: str) -> str:
+    """How much higher a damaged picture scores than an intact one under the same corruption, against severity, as SVG.
+
+    Args:
+        curves: of "words", "memory" and "both" the gaps from -1 to 1 at severity 0, 1, ...; below 0 the damaged one
+            looks better than the intact one.
+    """
+    lines = {
+        _Line(name, name, style, int(style > 0), True): curves[name] for name, style in GAPS.items() if name in curves
+    }
+    shares = {line: [(1 + gap) / 2 for gap in curve] for line, curve in lines.items()}
+    ends = {line: f"{curve[-1]:+.2f} {line.name}".replace("-", "−") for line, curve in lines.items() if curve}
+    drawn = "".join(_curve(line, curve, range(len(curve))) for line, curve in reversed(shares.items()))
+    marks = {share: f"{2 * share - 1:+.1f}".replace("-", "−").replace("+0.0", "0") for share in QUARTERS}
+    neutral = f'<path class="neutral" d="M{LEFT} {_down(0.5):.1f}H{RIGHT}"/>'
+    labels = _labels({line: shares[line] for line in ends}, range(MAX_SEVERITY + 1), ends)
+    return f"""<svg class="severity" viewBox="0 0 {WIDTH} {HEIGHT + 24}" role="img"><title>{title}</title>
+<text class="caption" x="{LEFT}" y="16">{title}</text>
+<g class="field" transform="translate(0 24)">{_field(marks)}{neutral}{drawn}{labels}</g></svg>"""
+
+
 def _panel(figures: Figures, figure: str, kind: str, lines: Sequence[_Line]) -> str:
     title, meaning = HEADINGS[figure]
     curves = {line: figures.shares[line.name][figure][kind] for line in lines}
+    drawn = "".join(_curve(line, curve, figures.severities) for line, curve in reversed(curves.items()))
+    ends = {line: f"{curve[-1]:.0%} {_short(line)}" for line, curve in curves.items() if line.lead}
+    labels = _labels({line: curves[line] for line in ends}, figures.severities, ends)
+    return f"""<figure><figcaption><b>{title}</b> {meaning}</figcaption>
+<svg class="severity" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{title}: {_told(curves)}</title>
+{_field({share: f"{share:.0%}" for share in QUARTERS})}{drawn}{labels}</svg></figure>"""
+
+
+def _field(marks: Mapping[float, str]) -> str:
+    """The grid under the lines: what stands beside it at each share of its height, and the severities below."""
     grid = "".join(
         f'<path class="grid" d="M{LEFT} {_down(share):.1f}H{RIGHT}"/>'
-        f'<text class="axis end" x="{LEFT - 8}" y="{_down(share) + 5:.1f}">{share:.0%}</text>'
-        for share in (0, 0.25, 0.5, 0.75, 1)
+        f'<text class="axis end" x="{LEFT - 8}" y="{_down(share) + 5:.1f}">{mark}</text>'
+        for share, mark in marks.items()
     )
     ticks = "".join(
         f'<text class="axis middle" x="{_across(level):.1f}" y="{BOTTOM + 20}">{level}</text>'
         for level in range(MAX_SEVERITY + 1)
     )
-    drawn = "".join(_curve(line, curve, figures.severities) for line, curve in reversed(curves.items()))
-    return f"""<figure><figcaption><b>{title}</b> {meaning}</figcaption>
-<svg class="severity" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{title}: {_told(curves)}</title>{grid}{ticks}
-<text class="axis middle" x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 6}">{SEVERITY_LABEL}</text>{drawn}
-{_labels(curves, figures)}</svg></figure>"""
+    middle = (LEFT + RIGHT) / 2
+    return f'{grid}{ticks}<text class="axis middle" x="{middle}" y="{HEIGHT - 6}">{SEVERITY_LABEL}</text>'
 
 
 def _curve(line: _Line, curve: Sequence[float], severities: Sequence[int]) -> str:
@@ -109,17 +139,18 @@ def _curve(line: _Line, curve: Sequence[float], severities: Sequence[int]) -> st
     return f'<g class="{line.classes}"><polyline points="{points}"{line.dashes}/>{markers}</g>'
 
 
-def _labels(curves: Mapping[_Line, Sequence[float]], figures: Figures) -> str:
-    """The names of the lines that the charts are about, each at its end, with the last value."""
-    leads = [line for line in curves if line.lead]
-    ends = [curves[line][-1] for line in leads]
-    across = _across(figures.severities[-1])
-    return "".join(
-        f'<g class="label {line.classes}">'
-        f'<path d="M{across + 7:.1f} {_down(end):.1f}L{across + 14:.1f} {_down(at):.1f}"/>'
-        f'<text x="{across + 17:.1f}" y="{_down(at) + 6:.1f}">{end:.0%} <tspan>{_short(line)}</tspan></text></g>'
-        for line, end, at in zip(leads, ends, apart(ends, 0.1, 0, 1), strict=True)
-    )
+def _labels(curves: Mapping[_Line, Sequence[float]], severities: Sequence[int], words: Mapping[_Line, str]) -> str:
+    """What stands at the end of each line, kept apart."""
+    ends = [curve[-1] for curve in curves.values()]
+    labels = ""
+    for (line, curve), at in zip(curves.items(), apart(ends, 0.1, 0, 1), strict=True):
+        across = _across(severities[len(curve) - 1])
+        labels += (
+            f'<g class="label {line.classes}">'
+            f'<path d="M{across + 7:.1f} {_down(curve[-1]):.1f}L{across + 14:.1f} {_down(at):.1f}"/>'
+            f'<text x="{across + 17:.1f}" y="{_down(at) + 6:.1f}">{words[line]}</text></g>'
+        )
+    return labels
 
 
 def _short(line: _Line) -> str:

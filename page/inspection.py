@@ -15,11 +15,13 @@ from page.parts import count_of, said_by
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
 from page.shared import LONGEST, MEMORY, OURS, Sample, SharedState, read_photo
+from page.threshold import state_from, verdict_from
 from page.words import in_words
 from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat
+from zsad_core.verdict import NEUTRAL
 
 KEPT = 8  # detectors that are remembered for a visitor
 FIRST_SEVERITIES = {"contrast": 2}  # on the first screen, so that it shows at once what the page is about
@@ -42,6 +44,7 @@ class InspectView:
         photo: state, the name of a sample, or a Photo.
         good: state, the visitor's good parts, by product. words_only: the checkbox by which none has a say, not yet
             rendered.
+        thresholds: state, where the verdict turns for this visitor, by `Selection.scale`.
         severities: a slider for each of SLIDERS.
         chosen: the components whose values make a Selection, the last inputs of a handler that `takes_selection`.
         start: the Selection of the first screen.
@@ -62,8 +65,9 @@ class InspectView:
         self.photo = gr.State(first)
         self.good = gr.State({})
         self.words_only = gr.Checkbox(False, label="Words only", elem_id="words-only", container=False, render=False)
+        self.thresholds = gr.State({})
         self.restored = gr.State(0)
-        shown = gr.State((*start.subject, start.method))
+        shown = gr.State((*start.subject, start.method, start.threshold))
         with gr.Row(elem_classes="bar"):
             gr.HTML("<h2>Inspect</h2>", elem_classes="heading")
             self.detector = gr.Dropdown(
@@ -122,7 +126,7 @@ class InspectView:
         # The file to download changes together with the choice, so that a quick visitor does not get the old one.
         self.own_detector = [self.own, self.detector, download]
         self.pictures = pictures = [self.photo, strip]
-        choices = [self.detector, self.own, self.photo, self.method, self.good, self.words_only]
+        choices = [self.detector, self.own, self.photo, self.method, self.good, self.words_only, self.thresholds]
         self.chosen = [*choices, *self.severities]
         strip.select(self.pick, self.chosen, [self.detector, *pictures], **SCORING)
         upload.upload(self.open, upload, pictures, **SCORING)
@@ -142,6 +146,7 @@ class InspectView:
                 self.method.change,
                 self.good.change,
                 self.words_only.change,
+                self.thresholds.change,
                 self.restored.change,
                 *(slider.release for slider in self.severities),
             ],
@@ -157,7 +162,7 @@ class InspectView:
     @takes_selection
     def look(self, shown, selection: Selection):
         """The cards and the file to download; the clean card only where there is another detector, image or method."""
-        seen, corrupted = (*selection.subject, selection.method), corrupted_card(selection)
+        seen, corrupted = (*selection.subject, selection.method, selection.threshold), corrupted_card(selection)
         if shown == seen:
             return shown, gr.skip(), corrupted, gr.skip()
         return seen, clean_card(selection), corrupted, detector_file(selection.detector)
@@ -209,14 +214,21 @@ def detector_file(detector: Detector) -> str:
 
 def clean_card(selection: Selection) -> str:
     """The card of the image as it is. Raises InputError."""
-    return card("Clean" + _by(selection), *selection.clean(), selection.picture.description, _says(selection))
+    return card(
+        "Clean" + _by(selection),
+        *selection.clean(),
+        selection.picture.description,
+        _says(selection),
+        selection.threshold,
+    )
 
 
 def corrupted_card(selection: Selection) -> str:
     """The card of the image as the sliders make it. Raises InputError."""
     title = f"Corrupted: {selection.corruptions}" if selection.corruptions else "Not corrupted yet: move a slider"
     (_, before), corrupted = selection.clean(), selection.corrupted()
-    return card(title + _by(selection), *corrupted, selection.picture.description, _says(selection), before)
+    said, threshold = _says(selection), selection.threshold
+    return card(title + _by(selection), *corrupted, selection.picture.description, said, threshold, before)
 
 
 def _by(selection: Selection) -> str:
@@ -236,6 +248,7 @@ def card(
     inspection: Inspection,
     description: str,
     by: str = "",
+    threshold: float = NEUTRAL,
     before: Inspection | None = None,
 ) -> str:
     """A picture with its map, its score on the scale and its verdict, as HTML; `by` what that is, if it is said."""
@@ -245,16 +258,17 @@ def card(
     change = 0 if before is None else round(score, 2) - round(before.score, 2)  # of the figures as they are shown
     details = [] if inspection.by_words is None else [f"words alone {inspection.by_words:.2f}"]
     details += [] if before is None else [f"{change:+.2f} from clean".replace("-0.", "−0.")]
+    details += [] if threshold == NEUTRAL else [f"your threshold {threshold:.2f}"]
     moved = f'<span class="moved">{" · ".join(details)}</span>' if details else ""
     said = f'<span class="by">{by}, not zero-shot</span>' if by else ""
-    return f"""<figure class="card {inspection.state}">
+    return f"""<figure class="card {state_from(threshold, score)}" style="--threshold: {threshold}">
 <div class="picture"><div class="frame" style="--ratio: {columns / rows:.4f}">
 <img class="pixels" src="{data_address(pixels)}" alt="{escape(title)}: {escape(description)}">
 <img class="map" src="{data_address(heat(inspection.map[::step, ::step]))}" alt="">
 </div><span class="tag">{escape(title)}</span></div>
 <figcaption>
 <span class="score">{score:.2f}</span>
-<span class="verdict"><b>{escape(inspection.verdict)}</b>{said}{moved}</span>
+<span class="verdict"><b>{escape(verdict_from(threshold, score))}</b>{said}{moved}</span>
 {score_scale(score)}
 </figcaption></figure>"""
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from html import escape
 
 import gradio as gr
+import numpy as np
 
 from page.comparison import ComparisonView
+from page.comparison_chart import gap_chart
 from page.events import event_field
 from page.inspection import AT_ONCE, SCORING, WAITING, InspectView
 from page.methods import about_methods
@@ -21,7 +23,8 @@ from page.training import SWEEPING
 from page.words import in_words
 from zsad_core.baselines import Fitted, ImageBatch
 from zsad_core.baselines.ours import FittedDetector
-from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
+from zsad_core.baselines.winclip import WinClip
+from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS, corrupt_all
 from zsad_core.detector import BATCH, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat, severity_chart
@@ -30,7 +33,7 @@ from zsad_core.verdict import NEUTRAL, state
 
 SMALL, MAP = 160, 64  # pixels, the longer side of a small picture and of the map over it
 LEVELS = range(MAX_SEVERITY + 1)
-BY_CORRUPTION, BY_METHOD, BY_REFERENCE = "by corruption", "by method", "words, memory, both"
+BY_CORRUPTION, BY_METHOD, BY_REFERENCE, BY_GAP = "by corruption", "by method", "words, memory, both", "gap"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,7 @@ class Swept:
         pictures: by place, the image under that corruption as a data address.
         scores, maps: by method, then by place; a method whose maps take many passes may have scores alone.
         compared: scores of words alone, of a memory alone and of both, by place.
+        gaps: of the same three, by place: how much higher the damaged picture of a pair scores than the intact one.
     """
 
     subject: tuple
@@ -52,13 +56,16 @@ class Swept:
     scores: Mapping[str, Mapping[Place, float]] = field(default_factory=dict)
     maps: Mapping[str, Mapping[Place, str]] = field(default_factory=dict)
     compared: Mapping[str, Mapping[Place, float]] = field(default_factory=dict)
+    gaps: Mapping[str, Mapping[Place, float]] = field(default_factory=dict)
 
-    def extended(self, places: Sequence[Place], images, scores: Mapping, maps: Mapping, compared: Mapping) -> "Swept":
-        """This and another batch, in the order of the places: images, scores and maps by method, what is compared."""
+    def extended(
+        self, places: Sequence[Place], images, scores: Mapping, maps: Mapping, compared: Mapping, gaps: Mapping
+    ) -> "Swept":
+        """This and another batch, in the order of the places: images, and the rest as it is kept, by method."""
         return replace(
             self,
             pictures={**self.pictures, **{place: data_address(image, SMALL) for place, image in zip(places, images)}},
-            scores={name: {**self.scores.get(name, {}), **dict(zip(places, scores[name]))} for name in scores},
+            scores=_joined(self.scores, places, scores),
             maps={
                 name: {
                     **self.maps.get(name, {}),
@@ -66,7 +73,8 @@ class Swept:
                 }
                 for name in maps
             },
-            compared={name: {**self.compared.get(name, {}), **dict(zip(places, compared[name]))} for name in compared},
+            compared=_joined(self.compared, places, compared),
+            gaps=_joined(self.gaps, places, gaps),
         )
 
 
@@ -77,10 +85,14 @@ class References:
     Attributes:
         both: ours with the good parts, which also says what words alone do.
         memory: of the same parts, without words and without any look at a shift.
+        partner: the picture (H, W, 3) that the one on show is held against: its twin, or else the first good part.
+        partner_is_damaged: it is the damaged one of the two.
     """
 
     both: Fitted
     memory: Fitted
+    partner: np.ndarray
+    partner_is_damaged: bool
 
     @classmethod
     def of(cls, selection: Selection) -> "References | None":
@@ -89,12 +101,27 @@ class References:
         if not parts:
             return None
         both = FittedDetector(shared.with_good_parts(selection.kept, parts))
-        return cls(both, shared.fitted(MEMORY, selection.kept, parts))
+        partner, damaged = parts[0].pixels, False
+        if not isinstance(selection.photo, Photo):
+            folder, _, shown = selection.photo.rpartition("/")
+            damaged = shown == "intact"
+            partner = shared.samples[f"{folder}/{'damaged' if damaged else 'intact'}"].pixels
+        return cls(both, shared.fitted(MEMORY, selection.kept, parts), partner, damaged)
 
     def scores(self, batch: ImageBatch) -> dict[str, list[float]]:
         both = self.both.inspect(batch)
         memory = [seen.score for seen in self.memory.inspect(batch)]
         return {"words": [seen.by_words for seen in both], "memory": memory, "both": [seen.score for seen in both]}
+
+    def gaps(self, scores: Mapping[str, Sequence[float]], places: Sequence[Place], backbone) -> dict[str, list[float]]:
+        """How much higher the damaged one of the two scores, both under the corruption of each place."""
+        looks = [corrupt_all(self.partner, {kind: severity} if kind else {}) for kind, severity in places]
+        partners = self.scores(ImageBatch(backbone, looks))
+        sign = -1 if self.partner_is_damaged else 1
+        return {
+            name: [sign * (score - other) for score, other in zip(scores[name], partners[name], strict=True)]
+            for name in scores
+        }
 
 
 class RobustnessView:
@@ -121,7 +148,7 @@ class RobustnessView:
                     self.start = gr.Button("Run", variant="primary", elem_id="sweep", min_width=84, scale=0)
                     self.stop = gr.Button("Stop", interactive=False, elem_id="sweep-stop", min_width=70, scale=0)
                     self.by = gr.Radio(
-                        [BY_CORRUPTION, BY_METHOD, BY_REFERENCE],
+                        [BY_CORRUPTION, BY_METHOD, BY_REFERENCE, BY_GAP],
                         value=BY_CORRUPTION,
                         show_label=False,
                         label="Lines of the chart",
@@ -252,7 +279,8 @@ class RobustnessView:
             }
             maps = {name: [one.map for one in inspections] for name, inspections in seen.items()}
             compared = references.scores(batch) if references else {}
-            swept = swept.extended(places, batch.images, scores, maps, compared)
+            gaps = references.gaps(compared, places, self.shared.backbone) if references else {}
+            swept = swept.extended(places, batch.images, scores, maps, compared, gaps)
             done = len(swept.scores[method])
             left = (time.perf_counter() - started) * (total / done - 1)
             yield shown("Sweeping", f"{done} of {total} images", done / total, f"{left:.1f} s left")
@@ -272,6 +300,10 @@ class RobustnessView:
             series = {name: mean_curve(scores) for name, scores in swept.compared.items()}
             chart = severity_chart(series, "Words, memory, both: mean over the corruptions")
             return f"{chart}<p>{_about_references(selection)}</p>"
+        if by == BY_GAP:
+            gaps = {name: mean_curve(found) for name, found in swept.gaps.items()}
+            chart = gap_chart(gaps, "Damaged minus intact: mean over the corruptions")
+            return f"{chart}<p>{_about_gap(selection)}</p>"
         if by == BY_METHOD:
             series = {self.shared.methods[name].title: mean_curve(scores) for name, scores in swept.scores.items()}
             return severity_chart(series, "Every method: mean over the corruptions")
@@ -288,6 +320,7 @@ class RobustnessView:
         )
         title = self.shared.methods[method].title
         note = f"<p>{title} needs many passes for its maps: press Run to make them.</p>" if scores and not maps else ""
+        note += f"<p>{PATCHWORK}</p>" if method == WinClip.name else ""
         return f"""<div class="cells" style="--ratio: {swept.ratio:.4f}">
 <span>{escape(title)}</span>{heads}{rows}</div>{note}"""
 
@@ -379,6 +412,22 @@ def _about_references(selection: Selection) -> str:
     )
 
 
+def _about_gap(selection: Selection) -> str:
+    """What the chart of the gap shows, in a sentence."""
+    if not (selection.parts or _twin(selection)):
+        return "Give good parts of it in Inspect first: the picture is held against the first of them."
+    if isinstance(selection.photo, Photo):
+        pair = "Your photo’s score minus that of your first good part"
+    else:
+        pair = "The damaged sample’s score minus that of its intact twin"
+    return f"{pair}, both under the same corruption. At 0 they can’t be told apart. Memory and both are not zero-shot."
+
+
+def _joined(known: Mapping, places: Sequence[Place], more: Mapping) -> dict:
+    """What is known by method and place, and what came for these places."""
+    return {name: {**known.get(name, {}), **dict(zip(places, more[name]))} for name in more}
+
+
 def _place(selection: Selection) -> Place | None:
     """The one place that the sliders stand for, where at most one of them is moved."""
     moved = [(kind, severity) for kind, severity in selection.severities.items() if severity]
@@ -430,6 +479,10 @@ def _on_press(selector: str) -> str:
 }});"""
 
 
+PATCHWORK = (
+    "WinCLIP’s map is a patchwork by design: it scores overlapping windows, and a place gets the harmonic mean of the "
+    "windows that hold it. Their edges show; its score is of the whole image alone."
+)
 READY = status_line("Ready", f"{len(POSTER_CORRUPTIONS) * MAX_SEVERITY + 1} images to encode", 0)
 PRESS_METHOD = """(method) => {
   for (const one of document.querySelectorAll('#methods [data-method]'))
