@@ -173,8 +173,8 @@ def _confusion() -> str:
         + "</tr>"
         for label in cells
     )
-    return f"""<table class="confusion"><caption class="unseen">Images by folder and by threshold</caption>
-<thead><tr><td></td><th scope="col">under</th><th scope="col">over</th></tr></thead><tbody>{rows}</tbody></table>"""
+    return f"""<table class="confusion" aria-label="Images by folder and by threshold">
+<thead><tr><td></td><th scope="col">under</th><th scope="col">over</th></tr></thead><tfoot>{rows}</tfoot></table>"""
 
 
 def _histogram(result: Result, running: bool) -> str:

@@ -10,8 +10,8 @@ from zsad_core.comparison import ALL_KINDS, CAUGHT, FALSE_ALARMS, MISTAKEN, Figu
 from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.figures import LINES, SEVERITY_LABEL, apart
 
-WIDTH, HEIGHT = 460, 318
-LEFT, RIGHT, TOP, BOTTOM = 50, 318, 12, 270  # of the field that the lines lie in
+WIDTH, HEIGHT = 460, 352
+LEFT, RIGHT, TOP, BOTTOM = 50, 310, 12, 304  # of the field that the lines lie in
 DASHES = ' stroke-dasharray="9 4"'  # of a method that knows good parts; a zero-shot one has a full line
 HEADINGS = {
     FALSE_ALARMS: ("False alarms", "intact parts called damaged; less is better"),
@@ -101,7 +101,7 @@ def gap_chart(curves: Mapping[str, Sequence[float]], title: str) -> str:
     marks = {share: f"{2 * share - 1:+.1f}".replace("-", "−").replace("+0.0", "0") for share in QUARTERS}
     neutral = f'<path class="neutral" d="M{LEFT} {_down(0.5):.1f}H{RIGHT}"/>'
     labels = _labels({line: shares[line] for line in ends}, range(MAX_SEVERITY + 1), ends)
-    return f"""<svg class="severity" viewBox="0 0 {WIDTH} {HEIGHT + 24}" role="img"><title>{title}</title>
+    return f"""<svg class="severity gap" viewBox="-60 0 {WIDTH + 120} {HEIGHT + 24}" role="img"><title>{title}</title>
 <text class="caption" x="{LEFT}" y="16">{title}</text>
 <g class="field" transform="translate(0 24)">{_field(marks)}{neutral}{drawn}{labels}</g></svg>"""
 

@@ -17,6 +17,7 @@ from page.selection import SLIDERS, Photo, Selection, takes_selection
 from page.shared import LONGEST, MEMORY, OURS, Sample, SharedState, read_photo
 from page.threshold import state_from, verdict_from
 from page.words import in_words
+from zsad_core.baselines.winclip import WinClip
 from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
@@ -214,13 +215,9 @@ def detector_file(detector: Detector) -> str:
 
 def clean_card(selection: Selection) -> str:
     """The card of the image as it is. Raises InputError."""
-    return card(
-        "Clean" + _by(selection),
-        *selection.clean(),
-        selection.picture.description,
-        _says(selection),
-        selection.threshold,
-    )
+    said, threshold = _says(selection), selection.threshold
+    description = selection.picture.description
+    return card("Clean" + _by(selection), *selection.clean(), description, said, threshold, aside=_aside(selection))
 
 
 def corrupted_card(selection: Selection) -> str:
@@ -228,11 +225,17 @@ def corrupted_card(selection: Selection) -> str:
     title = f"Corrupted: {selection.corruptions}" if selection.corruptions else "Not corrupted yet: move a slider"
     (_, before), corrupted = selection.clean(), selection.corrupted()
     said, threshold = _says(selection), selection.threshold
-    return card(title + _by(selection), *corrupted, selection.picture.description, said, threshold, before)
+    return card(
+        title + _by(selection), *corrupted, selection.picture.description, said, threshold, before, _aside(selection)
+    )
 
 
 def _by(selection: Selection) -> str:
     return "" if selection.by_ours else f" · {selection.method_title}"
+
+
+def _aside(selection: Selection) -> str:
+    return "a patchwork by design: of windows" if selection.method == WinClip.name else ""
 
 
 def _says(selection: Selection) -> str:
@@ -250,14 +253,16 @@ def card(
     by: str = "",
     threshold: float = NEUTRAL,
     before: Inspection | None = None,
+    aside: str = "",
 ) -> str:
-    """A picture with its map, its score on the scale and its verdict, as HTML; `by` what that is, if it is said."""
+    """A picture with its map, its score on the scale and its verdict, as HTML; `by` and `aside` if there are any."""
     score = inspection.score
     rows, columns = inspection.map.shape
     step = max(1, max(rows, columns) // 256)  # the map is smooth: the browser brings it to size
     change = 0 if before is None else round(score, 2) - round(before.score, 2)  # of the figures as they are shown
     details = [] if inspection.by_words is None else [f"words alone {inspection.by_words:.2f}"]
     details += [] if before is None else [f"{change:+.2f} from clean".replace("-0.", "−0.")]
+    details += [aside] if aside else []
     details += [] if threshold == NEUTRAL else [f"your threshold {threshold:.2f}"]
     moved = f'<span class="moved">{" · ".join(details)}</span>' if details else ""
     said = f'<span class="by">{by}, not zero-shot</span>' if by else ""

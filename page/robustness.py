@@ -319,8 +319,9 @@ class RobustnessView:
             for kind in POSTER_CORRUPTIONS
         )
         title = self.shared.methods[method].title
-        note = f"<p>{title} needs many passes for its maps: press Run to make them.</p>" if scores and not maps else ""
-        note += f"<p>{PATCHWORK}</p>" if method == WinClip.name else ""
+        note = PATCHWORK if method == WinClip.name and maps else ""
+        if scores and not maps:
+            note = f"<p>{title} needs many passes for its maps: press Run to make them.</p>"
         return f"""<div class="cells" style="--ratio: {swept.ratio:.4f}">
 <span>{escape(title)}</span>{heads}{rows}</div>{note}"""
 
@@ -479,10 +480,7 @@ def _on_press(selector: str) -> str:
 }});"""
 
 
-PATCHWORK = (
-    "WinCLIP’s map is a patchwork by design: it scores overlapping windows, and a place gets the harmonic mean of the "
-    "windows that hold it. Their edges show; its score is of the whole image alone."
-)
+PATCHWORK = "<p>A patchwork by design: a place gets the mean of the overlapping windows that hold it.</p>"
 READY = status_line("Ready", f"{len(POSTER_CORRUPTIONS) * MAX_SEVERITY + 1} images to encode", 0)
 PRESS_METHOD = """(method) => {
   for (const one of document.querySelectorAll('#methods [data-method]'))
