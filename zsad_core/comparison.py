@@ -321,8 +321,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for progress in comparison:
         print(f"\r{progress.phase}: {progress.done} of {progress.total} ", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    write_figures(options.out or options.assets / "comparison.json", comparison.figures(), backbone)
+    figures = comparison.figures()
+    write_figures(options.out or options.assets / "comparison.json", figures, backbone)
+    print(_table(figures))
     return 0
+
+
+def _table(figures: Figures) -> str:
+    """Markdown: each method's shares at severity 0, 1, ..., in percent, as means over the corruptions."""
+    head = [f"| {' '.join(map(str, figures.severities))} | {' | '.join(SHARES)} |", "|---" * (1 + len(SHARES)) + "|"]
+    rows = [
+        f"| {name} | "
+        + " | ".join(" ".join(f"{100 * share:.0f}" for share in shares[figure][ALL_KINDS]) for figure in SHARES)
+        + " |"
+        for name, shares in figures.shares.items()
+    ]
+    return "\n".join([*head, *rows])
 
 
 if __name__ == "__main__":
