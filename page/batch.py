@@ -2,7 +2,6 @@
 
 import re
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -26,7 +25,7 @@ from page.inspection import AT_ONCE, KEPT, SCORING, InspectView
 from page.parts_panel import PartsPanel
 from page.runs import Runs
 from page.selection import Selection, takes_selection
-from page.shared import OURS, SharedState, read_photo
+from page.shared import SharedState, read_photo
 from page.threshold import threshold_in
 from page.words import in_words
 from zsad_core.archives import Entry, ImageFiles
@@ -151,8 +150,7 @@ class BatchView:
     def show(self, selection: Selection):
         """The panel of the threshold, and the button that leaves the good parts unused or takes them again."""
         known = len(selection.parts) or selection.kept.good_parts
-        threshold = replace(selection, method=OURS).threshold
-        panel = threshold_panel(selection.detector, known if selection.words_only else 0, threshold)
+        panel = threshold_panel(selection.detector, known if selection.words_only else 0, selection.threshold)
         label = "Use the good parts again" if known and selection.words_only else WORDS_ONLY
         return panel, gr.update(value=label, interactive=known > 0)
 

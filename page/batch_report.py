@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 from page.parts import count_of, doubts_of, said_by
 from page.scale import score_scale
 from page.selection import Selection
-from page.shared import OURS
+from page.status import status_line
 from page.threshold import LEAST, state_from, verdict_from
 from page.threshold import MOST as MOST_THRESHOLD
 from zsad_core.archives import MAX_ENTRY, MAX_IMAGES, Skipped
@@ -66,8 +66,8 @@ class Result:
     ) -> "Result":
         rate = progress.done / progress.seconds if progress.seconds else 0.0
         by, overlays = said_by(scoring.detector), str(scoring.overlays)
-        seen_from = selection.scale, replace(selection, method=OURS).threshold
-        return cls(by, scoring.rows, rate, overlays, str(pictures), of_samples, *seen_from)
+        scale, threshold = selection.scale, selection.threshold
+        return cls(by, scoring.rows, rate, overlays, str(pictures), of_samples, scale, threshold)
 
 
 def detector_line(name: str) -> str:
@@ -93,9 +93,8 @@ def status(progress: BatchProgress, skipped: Sequence[Skipped] = (), what: str =
     title = ("Stopped and kept" if stopped else "Done") if ended else what
     left = "" if ended or not progress.done else f"{progress.seconds_left:.0f} s left"
     share = 1 if ended else progress.done / max(progress.total, 1)
-    return f"""<div class="status"><b>{title}</b><span>{progress.done:,} of {progress.total:,} images</span>
-<span class="left">{left}</span><progress value="{share:.3f}" max="1" aria-label="{title}"></progress></div>
-{_skipped(skipped)}"""
+    line = status_line(title, f"{progress.done:,} of {progress.total:,} images", share, left)
+    return f"{line}\n{_skipped(skipped)}"
 
 
 def _skipped(skipped: Sequence[Skipped]) -> str:
@@ -146,7 +145,7 @@ def report(result: Result, running: bool = False) -> str:
     labelled = any(row.entry.damaged is not None for row in result.rows)
     caption = "Highest so far" if running else f"Scored {result.by}"
     table = _table(rows[:SHOWN] if running else rows, caption, labelled, result.threshold, running)
-    return f"""<div class="result" data-threshold="{result.threshold}" data-verdicts='{json.dumps(VERDICTS)}'>
+    return f"""<div class="result" data-threshold="{result.threshold}" data-verdicts="{escape(json.dumps(VERDICTS))}">
 <div class="top">{_figures(result)}{_confusion() if labelled and not running else ""}</div>
 {_histogram(result, running)}{"" if running else _filters(labelled)}{table}</div>"""
 

@@ -31,6 +31,7 @@ MOST_OF_EACH = 16  # intact and damaged photos of a visitor's that are compared
 PARTS = 4  # of a visitor's intact photos that become the good parts where none were given
 LEAST_PAUSE = 0.3  # seconds between two words about a run
 GIVE_PHOTOS = "Give a zip with folders like good and bad in Batch: photos of one product, some intact and some damaged."
+NO_MEMORY = "No memory: of one intact photo there is none to spare for it."
 ITS_OWN_PICTURE = "The one good part of a product is its intact picture itself, as it is."
 
 
@@ -132,12 +133,11 @@ class ComparisonView:
         if parts:
             known = {part.digest for part in parts}
             intact = [photo for photo in intact if self.shared.part(photo, "").digest not in known]
-            said = f"The {count_of(len(parts))} are those that you gave; they are not scored."
         else:
             chosen = spread(len(intact), min(PARTS, len(intact) // 2))
             parts = [self.shared.part(intact[number], f"photo {number + 1}") for number in chosen]
             intact = [photo for number, photo in enumerate(intact) if number not in chosen]
-            said = f"{count_of(len(parts)).capitalize()} of yours make the memory; they are not scored."
+        said = f"Not scored: the {count_of(len(parts))} that the memory is made of." if parts else NO_MEMORY
         intact, damaged = ([some[one] for one in spread(len(some), MOST_OF_EACH)] for some in (intact, damaged))
         groups = [Group(intact, damaged, partial(self._fit, lambda: detector, parts, with_ours=True))]
         return groups, f"{len(intact)} intact and {len(damaged)} damaged photos of yours ({detector.product})", said

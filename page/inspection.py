@@ -68,7 +68,7 @@ class InspectView:
         self.words_only = gr.Checkbox(False, label="Words only", elem_id="words-only", container=False, render=False)
         self.thresholds = gr.State({})
         self.restored = gr.State(0)
-        shown = gr.State((*start.subject, start.method, start.threshold))
+        shown = gr.State((*start.subject, start.method, NEUTRAL))
         with gr.Row(elem_classes="bar"):
             gr.HTML("<h2>Inspect</h2>", elem_classes="heading")
             self.detector = gr.Dropdown(
@@ -163,7 +163,7 @@ class InspectView:
     @takes_selection
     def look(self, shown, selection: Selection):
         """The cards and the file to download; the clean card only where there is another detector, image or method."""
-        seen, corrupted = (*selection.subject, selection.method, selection.threshold), corrupted_card(selection)
+        seen, corrupted = (*selection.subject, selection.method, _threshold(selection)), corrupted_card(selection)
         if shown == seen:
             return shown, gr.skip(), corrupted, gr.skip()
         return seen, clean_card(selection), corrupted, detector_file(selection.detector)
@@ -215,7 +215,7 @@ def detector_file(detector: Detector) -> str:
 
 def clean_card(selection: Selection) -> str:
     """The card of the image as it is. Raises InputError."""
-    said, threshold = _says(selection), selection.threshold
+    said, threshold = _says(selection), _threshold(selection)
     description = selection.picture.description
     return card("Clean" + _by(selection), *selection.clean(), description, said, threshold, aside=_aside(selection))
 
@@ -224,7 +224,7 @@ def corrupted_card(selection: Selection) -> str:
     """The card of the image as the sliders make it. Raises InputError."""
     title = f"Corrupted: {selection.corruptions}" if selection.corruptions else "Not corrupted yet: move a slider"
     (_, before), corrupted = selection.clean(), selection.corrupted()
-    said, threshold = _says(selection), selection.threshold
+    said, threshold = _says(selection), _threshold(selection)
     return card(
         title + _by(selection), *corrupted, selection.picture.description, said, threshold, before, _aside(selection)
     )
@@ -232,6 +232,10 @@ def corrupted_card(selection: Selection) -> str:
 
 def _by(selection: Selection) -> str:
     return "" if selection.by_ours else f" · {selection.method_title}"
+
+
+def _threshold(selection: Selection) -> float:
+    return selection.threshold if selection.by_ours else NEUTRAL
 
 
 def _aside(selection: Selection) -> str:

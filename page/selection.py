@@ -79,8 +79,8 @@ class Selection:
 
     @property
     def threshold(self) -> float:
-        """The score at which the verdict turns, by the method that is chosen. Raises InputError as `kept`."""
-        return self.thresholds.get(self.scale, NEUTRAL) if self.by_ours else NEUTRAL
+        """The score at which the verdict of ours turns. Raises InputError as `kept`."""
+        return self.thresholds.get(self.scale, NEUTRAL)
 
     @property
     def methods(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -11,7 +10,7 @@ from page.inspection import SCORING, InspectView
 from page.parts import said_by
 from page.scale import score_scale
 from page.selection import Selection, takes_selection
-from page.shared import OURS, SharedState, read_photo
+from page.shared import SharedState, read_photo
 from page.threshold import state_from, verdict_from
 from page.words import in_words
 from zsad_core.errors import InputError
@@ -50,7 +49,7 @@ Inspect. Frames are scored and forgotten: nothing is stored.</p>
         """What the detector says about a frame; or a sentence, which ends the live picture."""
         number = getattr(event, "number", None)  # whatever a client sends; the script of the page takes its own
         try:
-            detector, threshold = selection.detector, replace(selection, method=OURS).threshold
+            detector, threshold = selection.detector, selection.threshold
             pixels = read_frame(getattr(event, "frame", None))
         except InputError as error:
             return {"number": number, "sentence": str(error)}

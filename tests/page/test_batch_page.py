@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from serving import file_input
 
 from app import ASSETS
+from page.threshold import verdict_from
 from zsad_core.detector import Detector
 
 pytestmark = pytest.mark.slow
@@ -131,6 +132,8 @@ def test_rows_are_filtered_opened_and_go_by_the_threshold_that_inspect_takes_ove
     expect(batch.locator("#batch-threshold .health")).to_contain_text("0.93yours")
     expect(batch.locator(".confusion .miss")).to_have_text(str(sum(score <= 0.93 for score in scores["damaged"])))
     expect(batch.locator(".confusion .false-alarm")).to_have_text("0")
+    said = [verdict_from(0.93, float(score)) for score in column(batch, "score")]
+    assert rows(batch).locator(".says").all_inner_texts() == said  # a script's doing
     table = list(csv.DictReader(io.StringIO(download(batch, "batch-csv").decode("utf-8-sig"))))
     assert {row["threshold"] for row in table} == {"0.93"}
     batch.locator("[data-filter=miss]").click()
