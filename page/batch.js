@@ -101,7 +101,7 @@ element.addEventListener('input', ({target}) => {
 });
 
 element.addEventListener('change', ({target}) => {
-  if (target.type === 'range') trigger('threshold', {threshold: target.value});
+  if (target.type === 'range') trigger('threshold');
 });
 
 function begin() {

@@ -20,7 +20,6 @@ from page.batch_report import (
     status,
     threshold_panel,
 )
-from page.events import event_field
 from page.inspection import AT_ONCE, KEPT, SCORING, InspectView
 from page.parts_panel import PartsPanel
 from page.runs import Runs
@@ -34,6 +33,8 @@ from zsad_core.errors import InputError
 
 WORDS_ONLY = "Back to words only"
 LEAST_PAUSE = 0.3  # seconds between two pictures of a batch
+LAST_ROW = "(_, ...kept) => [document.querySelector('#batch-row dialog').dataset.row, ...kept]"
+LAST_THRESHOLD = "(_, ...kept) => [document.querySelector('#batch-result .histogram input').value, ...kept]"
 
 
 class BatchView:
@@ -122,10 +123,13 @@ class BatchView:
 
     def _wire_result(self, inspect: InspectView) -> None:
         """A row opens large; the threshold on the histogram becomes that of Inspect and Live."""
-        self.large.open(self.open_row, self.result, self.large, trigger_mode="always_last", **AT_ONCE)
-        taken = [self.result, inspect.thresholds]
+        # What is asked for is read when a call leaves, and not when it was asked: of a quick hand only the last counts.
+        asked = gr.Textbox(visible=False)
+        last = {"trigger_mode": "always_last"}
+        self.large.open(self.open_row, [asked, self.result], self.large, js=LAST_ROW, **last, **AT_ONCE)
+        taken = [asked, self.result, inspect.thresholds]
         self.shown.threshold(
-            self.take_threshold, taken, [inspect.thresholds, self.table], trigger_mode="always_last", **SCORING
+            self.take_threshold, taken, [inspect.thresholds, self.table], js=LAST_THRESHOLD, **last, **SCORING
         )
 
     def begin(self, request: gr.Request):
@@ -182,15 +186,14 @@ class BatchView:
             yield from self._score_last(request, paths, before, selection)
 
     @in_words
-    def open_row(self, event: gr.EventData, result: Result | None):
+    def open_row(self, row, result: Result | None):
         """A row was pressed, or an arrow key while one is large."""
-        row = event_field(event, "row")
-        return large_row(_of_a_batch(result), int(row) if re.fullmatch("[0-9]{1,6}", row) else -1)
+        return large_row(_of_a_batch(result), int(row) if re.fullmatch("[0-9]{1,6}", str(row)) else -1)
 
     @in_words
-    def take_threshold(self, event: gr.EventData, result: Result | None, thresholds):
+    def take_threshold(self, threshold, result: Result | None, thresholds):
         """The threshold was moved on the histogram: Inspect and Live go by it, and so does the table to download."""
-        threshold = threshold_in(event_field(event, "threshold"))
+        threshold = threshold_in(str(threshold))
         result = _of_a_batch(result)
         latest = {**{key: kept for key, kept in thresholds.items() if key != result.scale}, result.scale: threshold}
         return dict(list(latest.items())[-KEPT:]), csv_file(result.rows, threshold)

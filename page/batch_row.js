@@ -1,24 +1,23 @@
 // A row of a batch, large; arrow keys go to the rows beside it, as they are sorted and filtered. Runs with `element`,
 // `props`, `trigger` and `watch` of gr.HTML.
 const find = (what) => element.querySelector(what);
-let at = null;
 
 const rowOf = (number) => document.querySelector(`#batch-result tr[data-row="${number}"]`);
 
 function step(by) {
   const rows = [...document.querySelectorAll('#batch-result tbody tr[data-row]:not([hidden])')];
-  const next = rows[rows.indexOf(rowOf(at)) + by];
+  const next = rows[rows.indexOf(rowOf(find('dialog').dataset.row)) + by];
   if (next) open(next.dataset.row);
 }
 
 function open(row) {
-  at = row;
-  trigger('open', {row});
+  find('dialog').dataset.row = row;  // which is read when the call leaves
+  trigger('open');
 }
 
 function show() {
   const seen = props.value || {}, row = rowOf(seen.row);
-  if (!row || String(seen.row) !== at) return;  // another one was asked for meanwhile
+  if (!row || String(seen.row) !== find('dialog').dataset.row) return;  // another one was asked for meanwhile
   find('h3').textContent = seen.file;
   find('.label').textContent = seen.label && `${seen.label}, by its folder`;
   find('.clean').src = seen.clean;
@@ -49,4 +48,4 @@ element.addEventListener('keydown', (event) => {
   step(by);
 });
 
-find('dialog').addEventListener('close', () => rowOf(at)?.querySelector('button').focus());
+find('dialog').addEventListener('close', () => rowOf(find('dialog').dataset.row)?.querySelector('button').focus());

@@ -69,8 +69,8 @@ def comparison_chart(compared: Compared, kind: str, methods: Mapping[str, Method
     panels = "".join(_panel(figures, name, kind, lines) for name in HEADINGS)
     zero_shot, knowing = ([line for line in lines if bool(line.parts) is known] for known in (False, True))
     return f"""<div class="panels">{panels}</div>
-<div class="legend"><div><h3>Zero-shot <small>no picture of the product was shown to it</small></h3>{_legend(zero_shot)}
-</div><div><h3>Not zero-shot <small>it knows good parts of the product</small></h3>{_legend(knowing)}</div></div>
+<div class="legend"><div><p>Zero-shot <small>no picture of the product was shown to it</small></p>{_legend(zero_shot)}
+</div><div><p>Not zero-shot <small>it knows good parts of the product</small></p>{_legend(knowing)}</div></div>
 <p class="said">{_said(compared, kind, lines)}</p>"""
 
 

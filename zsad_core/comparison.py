@@ -258,7 +258,9 @@ def sample_groups(backbone, folder: Path, detectors: Path, methods: Sequence[str
         InputError: a sample that cannot be read, or an index.json that does not name them.
     """
     try:
-        entries = [(one["product"], one["folder"]) for one in json.loads((folder / "index.json").read_text("utf-8"))]
+        entries = [
+            (one["product"], one["folder"]) for one in json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        ]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(
             f"There are no samples in {str(folder)!r} ({error}): name a folder like assets/samples."
