@@ -90,9 +90,10 @@ def create_demo(
                 why.connect(inspect)
                 share.connect(inspect, train)
             with gr.Tab("Robustness", id="robustness") as tab:
-                RobustnessView(shared, sweeps, inspect, tab)
+                robustness = RobustnessView(shared, sweeps, inspect, tab)
             with gr.Tab("Batch", id="batch"):
-                BatchView(shared, batches, inspect, parts)
+                batch = BatchView(shared, batches, inspect, parts)
+            robustness.comparison.connect(batch.upload, inspect.chosen)
             with gr.Tab("Live", id="live"), gr.Column(elem_classes="sheet"):
                 LiveView(shared, inspect)
             with gr.Tab("About", id="about"):

@@ -1,24 +1,39 @@
 """The result of a batch as HTML: figures, histogram, table, and what was skipped."""
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
 from page.parts import count_of, doubts_of, said_by
 from page.scale import score_scale
+from page.selection import Selection
+from page.status import status_line
+from page.threshold import LEAST, state_from, verdict_from
+from page.threshold import MOST as MOST_THRESHOLD
 from zsad_core.archives import MAX_ENTRY, MAX_IMAGES, Skipped
 from zsad_core.batch import BatchProgress, BatchScoring, Row, auroc
 from zsad_core.detector import Detector
 from zsad_core.good_parts import MOST
 from zsad_core.labels import NORMAL_FOLDERS
-from zsad_core.verdict import NEUTRAL, state
+from zsad_core.verdict import NEUTRAL, VERDICTS
 
 BINS = 20  # of the histogram, so that the neutral point and the verdicts' ends are edges
 SHOWN = 12  # rows while a batch is running
 SHOWN_SKIPPED = 100
+TOLD = {
+    "all": "All",
+    "over": "Over the threshold",
+    "passed": "Normal and under",
+    "false-alarm": "False alarms",
+    "miss": "Misses",
+    "caught": "Damaged and over",
+    "undecided": "Undecided",
+}
 MARKS = {False: "● normal", True: "▲ damaged", None: ""}
 
 
@@ -30,19 +45,29 @@ class Result:
         by: by what its detector judged, as `said_by`.
         rows: list of `Row`, in the order of the images.
         overlays: the path of the zip of overlays.
+        pictures: the path of the zip of the images themselves, reduced; see `batch_pictures`.
         of_samples: the images were the samples.
+        scale: what the scores depend on, as `Selection.scale`.
+        threshold: at which the verdict turned when it was shown.
     """
 
     by: str
     rows: list[Row]
     images_per_second: float
     overlays: str
+    pictures: str
     of_samples: bool
+    scale: tuple
+    threshold: float
 
     @classmethod
-    def of(cls, scoring: BatchScoring, progress: BatchProgress, of_samples: bool) -> "Result":
+    def of(
+        cls, scoring: BatchScoring, progress: BatchProgress, pictures: Path, of_samples: bool, selection: Selection
+    ) -> "Result":
         rate = progress.done / progress.seconds if progress.seconds else 0.0
-        return cls(said_by(scoring.detector), scoring.rows, rate, str(scoring.overlays), of_samples)
+        by, overlays = said_by(scoring.detector), str(scoring.overlays)
+        scale, threshold = selection.scale, selection.threshold
+        return cls(by, scoring.rows, rate, overlays, str(pictures), of_samples, scale, threshold)
 
 
 def detector_line(name: str) -> str:
@@ -68,9 +93,8 @@ def status(progress: BatchProgress, skipped: Sequence[Skipped] = (), what: str =
     title = ("Stopped and kept" if stopped else "Done") if ended else what
     left = "" if ended or not progress.done else f"{progress.seconds_left:.0f} s left"
     share = 1 if ended else progress.done / max(progress.total, 1)
-    return f"""<div class="status"><b>{title}</b><span>{progress.done:,} of {progress.total:,} images</span>
-<span class="left">{left}</span><progress value="{share:.3f}" max="1" aria-label="{title}"></progress></div>
-{_skipped(skipped)}"""
+    line = status_line(title, f"{progress.done:,} of {progress.total:,} images", share, left)
+    return f"{line}\n{_skipped(skipped)}"
 
 
 def _skipped(skipped: Sequence[Skipped]) -> str:
@@ -83,13 +107,15 @@ def _skipped(skipped: Sequence[Skipped]) -> str:
 <ul tabindex="0" aria-label="Files left out">{items}{more}</ul></details>"""
 
 
-def threshold_panel(detector: Detector, unused: int) -> str:
-    """Where the threshold comes from: from words alone, or from good parts as well, of which so many are unused."""
+def threshold_panel(detector: Detector, unused: int, threshold: float = NEUTRAL) -> str:
+    """Where the threshold comes from: the visitor, words alone, or good parts as well, of which so many are unused."""
     origin = (
         f"set from <b>{count_of(detector.good_parts)}</b>, and held against them: no longer zero-shot."
         if detector.good_parts
         else "the neutral point: <b>no image was used</b>."
     )
+    if threshold != NEUTRAL:
+        origin = "<b>yours</b>, from the histogram; Inspect and Live go by it too."
     doubts = "".join(f"<p class='doubt'>{escape(doubt)}</p>" for doubt in doubts_of(detector))
     hint = (
         f"{count_of(unused)} {'is' if unused == 1 else 'are'} kept and not used."
@@ -97,7 +123,9 @@ def threshold_panel(detector: Detector, unused: int) -> str:
         else f"Up to {MOST} photos of good parts set where the verdict turns, and images are held against them as well "
         "as against words. They are those of Train and inspect."
     )
-    return f"""<div class="health"><b>{NEUTRAL:.2f}</b><span>{origin}</span></div>{doubts}<p class="hint">{hint}</p>"""
+    return (
+        f"""<div class="health"><b>{threshold:.2f}</b><span>{origin}</span></div>{doubts}<p class="hint">{hint}</p>"""
+    )
 
 
 def remembering() -> str:
@@ -112,17 +140,21 @@ first, with their maps, a histogram, a table to download, and the images with th
 
 
 def report(result: Result, running: bool = False) -> str:
-    """Figures, histogram and table; while it is running, the highest so far."""
-    rows = sorted(result.rows, key=lambda row: row.score, reverse=True)
-    return f"""{_figures(result)}{_histogram(rows)}
-{_table(rows[:SHOWN], "Highest so far", True) if running else _table(rows, f"Scored {result.by}")}"""
+    """Figures, histogram, filters and table; while it is running, the highest so far. batch.js does the counting."""
+    rows = sorted(enumerate(result.rows), key=lambda numbered: numbered[1].score, reverse=True)
+    labelled = any(row.entry.damaged is not None for row in result.rows)
+    caption = "Highest so far" if running else f"Scored {result.by}"
+    table = _table(rows[:SHOWN] if running else rows, caption, labelled, result.threshold, running)
+    return f"""<div class="result" data-threshold="{result.threshold}" data-verdicts="{escape(json.dumps(VERDICTS))}">
+<div class="top">{_figures(result)}{_confusion() if labelled and not running else ""}</div>
+{_histogram(result, running)}{"" if running else _filters(labelled)}{table}</div>"""
 
 
 def _figures(result: Result) -> str:
-    over, area = sum(row.score > NEUTRAL for row in result.rows), auroc(result.rows)
+    over, area = sum(row.score > result.threshold for row in result.rows), auroc(result.rows)
     figures = [
         (f"{len(result.rows):,}", "image" if len(result.rows) == 1 else "images"),
-        (f"{over:,}", f"over the threshold of {NEUTRAL:.2f}"),
+        (f"<span data-count='over'>{over:,}</span>", "over the threshold"),
         (f"{result.images_per_second:.1f}", "images a second"),
     ]
     if area is not None:
@@ -131,8 +163,22 @@ def _figures(result: Result) -> str:
     return f"<dl class='figures'>{shown}</dl>"
 
 
-def _histogram(rows: Sequence[Row]) -> str:
+def _confusion() -> str:
+    """What the folders say against what the threshold says: numbers of images."""
+    cells = {False: ("passed", "false-alarm"), True: ("miss", "caught")}
+    rows = "".join(
+        f'<tr class="{_side(label)}"><th scope="row">{MARKS[label]}</th>'
+        + "".join(f'<td class="{cell}" data-count="{cell}" title="{TOLD[cell]}"></td>' for cell in cells[label])
+        + "</tr>"
+        for label in cells
+    )
+    return f"""<table class="confusion" aria-label="Images by folder and by threshold">
+<thead><tr><td></td><th scope="col">under</th><th scope="col">over</th></tr></thead><tfoot>{rows}</tfoot></table>"""
+
+
+def _histogram(result: Result, running: bool) -> str:
     """How many images have which score, as SVG over the colour scale; a bar for either label where both are known."""
+    rows = result.rows
     labels = (False, True) if auroc(rows) is not None else (None,)
     groups = [[row.score for row in rows if label is None or row.entry.damaged is label] for label in labels]
     counts = [np.histogram(scores, BINS, (0, 1))[0].tolist() for scores in groups]
@@ -150,25 +196,39 @@ def _histogram(rows: Sequence[Row]) -> str:
         for label, scores in zip(labels, groups, strict=True)
         if label is not None
     )
-    at = BINS * NEUTRAL
+    hint = "" if running else ": drag it"
     return f"""<figure class="histogram"><figcaption><span>Scores; the highest bar is {most:,}</span>{legend}
-<span class="at">┆ threshold {NEUTRAL:.2f}</span></figcaption>
-<svg viewBox="0 0 {BINS} 100" preserveAspectRatio="none" role="img">
-<title>Histogram of {len(rows):,} anomaly scores from 0 to 1</title>{bars}<path d="M{at:.3f} 0V100"/></svg>
+<span class="at">┆ threshold <output>{result.threshold:.2f}</output>{hint}</span></figcaption>
+<div class="bars"><svg viewBox="0 0 {BINS} 100" preserveAspectRatio="none" role="img">
+<title>Histogram of {len(rows):,} anomaly scores from 0 to 1</title>{bars}</svg>
+<input type="range" min="{LEAST}" max="{MOST_THRESHOLD}" step="0.01" value="{result.threshold}" aria-label="Threshold"
+ {"disabled" if running else ""}></div>
 {score_scale()}</figure>"""
+
+
+def _filters(labelled: bool) -> str:
+    """Which rows are shown: buttons with how many each leaves, and a search by name."""
+    kinds = ("all", "false-alarm", "miss", "undecided") if labelled else ("all", "over", "undecided")
+    buttons = "".join(
+        f'<button type="button" data-filter="{kind}" aria-pressed="{str(kind == "all").lower()}">{TOLD[kind]} '
+        f'<b data-count="{kind}"></b></button>'
+        for kind in kinds
+    )
+    return f"""<div class="filters"><div role="group" aria-label="Rows that are shown">{buttons}</div>
+<input type="search" placeholder="Find a file" aria-label="Find a file">
+<small>press a row to see it large</small></div>"""
 
 
 def _side(label: bool | None) -> str:
     return {False: "normal", True: "abnormal", None: "unlabelled"}[label]
 
 
-def _table(rows: Sequence[Row], caption: str, running: bool = False) -> str:
-    labelled = any(row.entry.damaged is not None for row in rows)
+def _table(rows: Sequence[tuple[int, Row]], caption: str, labelled: bool, threshold: float, running: bool) -> str:
     headings = [("", ""), ("file", "File"), *([("label", "Folder")] if labelled else []), ("score", "Score")]
     head = "".join(_heading(key, title, running) for key, title in headings)
-    body = "".join(_row(row, labelled) for row in rows)
+    body = "".join(_row(number, row, labelled, threshold) for number, row in rows)
     return f"""<div class="rows" role="region" tabindex="0" aria-label="Scored images">
-<table style="--threshold: {NEUTRAL}"><caption>{caption}</caption><thead><tr>{head}<th>Verdict</th>
+<table style="--threshold: {threshold}"><caption>{caption}</caption><thead><tr>{head}<th>Verdict</th>
 <th>Threshold</th></tr></thead><tbody>{body}</tbody></table></div>"""
 
 
@@ -181,11 +241,13 @@ def _heading(key: str, title: str, fixed: bool) -> str:
     return f'<th data-sort="{key}"{order}><button type="button">{title}</button></th>'
 
 
-def _row(row: Row, labelled: bool) -> str:
+def _row(number: int, row: Row, labelled: bool, threshold: float) -> str:
     name, score = escape(row.entry.name), row.score
     label = f'<td class="{_side(row.entry.damaged)}">{MARKS[row.entry.damaged]}</td>' if labelled else ""
     picture = base64.b64encode(row.thumbnail).decode()
-    return f"""<tr data-file="{name}" data-label="{row.entry.label}" data-score="{score:.6f}">
-<td><img src="data:image/jpeg;base64,{picture}" alt="Anomaly map over {name}"></td><td title="{name}">{name}</td>{label}
+    return f"""<tr data-row="{number}" data-file="{name}" data-label="{row.entry.label}" data-score="{score:.6f}">
+<td><button type="button" tabindex="-1" aria-label="{name}, large"><img src="data:image/jpeg;base64,{picture}" alt="">
+</button></td><td title="{name}">{name}</td>{label}
 <td class="points" style="--at: {score:.4f}"><b>{score:.2f}</b><i></i></td>
-<td class="{state(score)}">{row.verdict}</td><td>{"<b>over</b>" if score > NEUTRAL else "under"}</td></tr>"""
+<td class="says {state_from(threshold, score)}">{verdict_from(threshold, score)}</td>
+<td>{"<b>over</b>" if score > threshold else "under"}</td></tr>"""

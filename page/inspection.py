@@ -16,12 +16,15 @@ from page.regions import box_drawn, layer, region_tools
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
 from page.shared import LONGEST, MEMORY, OURS, Sample, SharedState, read_photo_with_notes
+from page.threshold import state_from, verdict_from
 from page.words import in_words
+from zsad_core.baselines.winclip import WinClip
 from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat
 from zsad_core.ignored import Box
+from zsad_core.verdict import NEUTRAL
 
 RAMP = """<button type="button" id="ramp" aria-pressed="false"
 title="Plays severity 0 to 5 of the corruption that is chosen, or of contrast">▶ Ramp</button>"""
@@ -46,6 +49,7 @@ class InspectView:
         photo: state, the name of a sample, or a Photo.
         good: state, the visitor's good parts, by product. words_only: the checkbox by which none has a say, not yet
             rendered.
+        thresholds: state, where the verdict turns for this visitor, by `Selection.scale`.
         severities: a slider for each of SLIDERS.
         chosen: the components whose values make a Selection, the last inputs of a handler that `takes_selection`.
         start: the Selection of the first screen.
@@ -66,13 +70,14 @@ class InspectView:
         self.photo = gr.State(first)
         self.good = gr.State({})
         self.words_only = gr.Checkbox(False, label="Words only", elem_id="words-only", container=False, render=False)
+        self.thresholds = gr.State({})
         self.restored = gr.State(0)
-        self._shown = gr.State((*start.subject, start.method))
+        self._shown = gr.State((*start.subject, start.method, NEUTRAL))
         self._bar()
         self._stage()
         self._sliders()
         self._sources()
-        choices = [self.detector, self.own, self.photo, self.method, self.good, self.words_only]
+        choices = [self.detector, self.own, self.photo, self.method, self.good, self.words_only, self.thresholds]
         self.chosen = [*choices, *self.severities]
         self._wire()
 
@@ -166,6 +171,7 @@ class InspectView:
                 self.method.change,
                 self.good.change,
                 self.words_only.change,
+                self.thresholds.change,
                 self.restored.change,
                 *(slider.release for slider in self.severities),
             ],
@@ -181,7 +187,7 @@ class InspectView:
     @takes_selection
     def look(self, shown, selection: Selection):
         """The cards and the file to download; the clean card only where there is another detector, image or method."""
-        seen, corrupted = (*selection.subject, selection.method), corrupted_card(selection)
+        seen, corrupted = (*selection.subject, selection.method, _threshold(selection)), corrupted_card(selection)
         if shown == seen:
             return shown, gr.skip(), corrupted, gr.skip()
         return seen, clean_card(selection), corrupted, detector_file(selection.detector)
@@ -244,9 +250,15 @@ def detector_file(detector: Detector) -> str:
 
 def clean_card(selection: Selection) -> str:
     """The card of the image as it is. Raises InputError."""
-    seen = selection.clean()
+    said, threshold = _says(selection), _threshold(selection)
     return card(
-        "Clean" + _by(selection), *seen, selection.picture.description, _says(selection), ignored=selection.ignored
+        "Clean" + _by(selection),
+        *selection.clean(),
+        selection.picture.description,
+        said,
+        threshold,
+        aside=_aside(selection),
+        ignored=selection.ignored,
     )
 
 
@@ -254,8 +266,16 @@ def corrupted_card(selection: Selection) -> str:
     """The card of the image as the sliders make it. Raises InputError."""
     title = f"Corrupted: {selection.corruptions}" if selection.corruptions else "Not corrupted yet: move a slider"
     (_, before), corrupted = selection.clean(), selection.corrupted()
+    said, threshold = _says(selection), _threshold(selection)
     return card(
-        title + _by(selection), *corrupted, selection.picture.description, _says(selection), before, selection.ignored
+        title + _by(selection),
+        *corrupted,
+        selection.picture.description,
+        said,
+        threshold,
+        before,
+        _aside(selection),
+        selection.ignored,
     )
 
 
@@ -266,6 +286,14 @@ def _left_out(photo: str | Photo) -> str:
 
 def _by(selection: Selection) -> str:
     return "" if selection.by_ours else f" · {selection.method_title}"
+
+
+def _threshold(selection: Selection) -> float:
+    return selection.threshold if selection.by_ours else NEUTRAL
+
+
+def _aside(selection: Selection) -> str:
+    return "a patchwork by design: of windows" if selection.method == WinClip.name else ""
 
 
 def _says(selection: Selection) -> str:
@@ -281,26 +309,30 @@ def card(
     inspection: Inspection,
     description: str,
     by: str = "",
+    threshold: float = NEUTRAL,
     before: Inspection | None = None,
+    aside: str = "",
     ignored: Box | None = None,
 ) -> str:
-    """A picture with its map, its score on the scale and its verdict, as HTML; `by` what that is, if it is said."""
+    """A picture with its map, its score on the scale and its verdict, as HTML; `by` and `aside` if there are any."""
     score = inspection.score
     rows, columns = inspection.map.shape
     step = max(1, max(rows, columns) // 256)  # the map is smooth: the browser brings it to size
     change = 0 if before is None else round(score, 2) - round(before.score, 2)  # of the figures as they are shown
     details = [] if inspection.by_words is None else [f"words alone {inspection.by_words:.2f}"]
     details += [] if before is None else [f"{change:+.2f} from clean".replace("-0.", "−0.")]
+    details += [aside] if aside else []
+    details += [] if threshold == NEUTRAL else [f"your threshold {threshold:.2f}"]
     moved = f'<span class="moved">{" · ".join(details)}</span>' if details else ""
     said = f'<span class="by">{by}, not zero-shot</span>' if by else ""
-    return f"""<figure class="card {inspection.state}">
+    return f"""<figure class="card {state_from(threshold, score)}" style="--threshold: {threshold}">
 <div class="picture"><div class="frame" style="--ratio: {columns / rows:.4f}">
 <img class="pixels" src="{data_address(pixels)}" alt="{escape(title)}: {escape(description)}">
 <img class="map" src="{data_address(heat(inspection.map[::step, ::step]))}" alt="">
 {layer(inspection, ignored)}</div><span class="tag">{escape(title)}</span></div>
 <figcaption>
 <span class="score">{score:.2f}</span>
-<span class="verdict"><b>{escape(inspection.verdict)}</b>{said}{moved}</span>
+<span class="verdict"><b>{escape(verdict_from(threshold, score))}</b>{said}{moved}</span>
 {score_scale(score)}
 </figcaption></figure>"""
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field, replace
 from html import escape
 
 import gradio as gr
+import numpy as np
 
+from page.comparison import ComparisonView
+from page.comparison_chart import gap_chart
 from page.events import event_field
 from page.inspection import AT_ONCE, SCORING, WAITING, InspectView
 from page.methods import about_methods
@@ -15,11 +18,13 @@ from page.runs import Runs
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
 from page.shared import MEMORY, OURS, SharedState
+from page.status import status_line
 from page.training import SWEEPING
 from page.words import in_words
 from zsad_core.baselines import Fitted, ImageBatch
 from zsad_core.baselines.ours import FittedDetector
-from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS
+from zsad_core.baselines.winclip import WinClip
+from zsad_core.corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS, corrupt_all
 from zsad_core.detector import BATCH, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat, severity_chart
@@ -28,7 +33,7 @@ from zsad_core.verdict import NEUTRAL, state
 
 SMALL, MAP = 160, 64  # pixels, the longer side of a small picture and of the map over it
 LEVELS = range(MAX_SEVERITY + 1)
-BY_CORRUPTION, BY_METHOD, BY_REFERENCE = "by corruption", "by method", "words, memory, both"
+BY_CORRUPTION, BY_METHOD, BY_REFERENCE, BY_GAP = "by corruption", "by method", "words, memory, both", "gap"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +46,7 @@ class Swept:
         pictures: by place, the image under that corruption as a data address.
         scores, maps: by method, then by place; a method whose maps take many passes may have scores alone.
         compared: scores of words alone, of a memory alone and of both, by place.
+        gaps: of the same three, by place: how much higher the damaged picture of a pair scores than the intact one.
     """
 
     subject: tuple
@@ -50,13 +56,16 @@ class Swept:
     scores: Mapping[str, Mapping[Place, float]] = field(default_factory=dict)
     maps: Mapping[str, Mapping[Place, str]] = field(default_factory=dict)
     compared: Mapping[str, Mapping[Place, float]] = field(default_factory=dict)
+    gaps: Mapping[str, Mapping[Place, float]] = field(default_factory=dict)
 
-    def extended(self, places: Sequence[Place], images, scores: Mapping, maps: Mapping, compared: Mapping) -> "Swept":
-        """This and another batch, in the order of the places: images, scores and maps by method, what is compared."""
+    def extended(
+        self, places: Sequence[Place], images, scores: Mapping, maps: Mapping, compared: Mapping, gaps: Mapping
+    ) -> "Swept":
+        """This and another batch, in the order of the places: images, and the rest as it is kept, by method."""
         return replace(
             self,
             pictures={**self.pictures, **{place: data_address(image, SMALL) for place, image in zip(places, images)}},
-            scores={name: {**self.scores.get(name, {}), **dict(zip(places, scores[name]))} for name in scores},
+            scores=_joined(self.scores, places, scores),
             maps={
                 name: {
                     **self.maps.get(name, {}),
@@ -64,7 +73,8 @@ class Swept:
                 }
                 for name in maps
             },
-            compared={name: {**self.compared.get(name, {}), **dict(zip(places, compared[name]))} for name in compared},
+            compared=_joined(self.compared, places, compared),
+            gaps=_joined(self.gaps, places, gaps),
         )
 
 
@@ -75,10 +85,14 @@ class References:
     Attributes:
         both: ours with the good parts, which also says what words alone do.
         memory: of the same parts, without words and without any look at a shift.
+        partner: the picture (H, W, 3) that the one on show is held against: its twin, or else the first good part.
+        partner_is_damaged: it is the damaged one of the two.
     """
 
     both: Fitted
     memory: Fitted
+    partner: np.ndarray
+    partner_is_damaged: bool
 
     @classmethod
     def of(cls, selection: Selection) -> "References | None":
@@ -87,12 +101,27 @@ class References:
         if not parts:
             return None
         both = FittedDetector(shared.with_good_parts(selection.kept, parts))
-        return cls(both, shared.fitted(MEMORY, selection.kept, parts))
+        partner, damaged = parts[0].pixels, False
+        if not isinstance(selection.photo, Photo):
+            folder, _, shown = selection.photo.rpartition("/")
+            damaged = shown == "intact"
+            partner = shared.samples[f"{folder}/{'damaged' if damaged else 'intact'}"].pixels
+        return cls(both, shared.fitted(MEMORY, selection.kept, parts), partner, damaged)
 
     def scores(self, batch: ImageBatch) -> dict[str, list[float]]:
         both = self.both.inspect(batch)
         memory = [seen.score for seen in self.memory.inspect(batch)]
         return {"words": [seen.by_words for seen in both], "memory": memory, "both": [seen.score for seen in both]}
+
+    def gaps(self, scores: Mapping[str, Sequence[float]], places: Sequence[Place], backbone) -> dict[str, list[float]]:
+        """How much higher the damaged one of the two scores, both under the corruption of each place."""
+        looks = [corrupt_all(self.partner, {kind: severity} if kind else {}) for kind, severity in places]
+        partners = self.scores(ImageBatch(backbone, looks))
+        sign = -1 if self.partner_is_damaged else 1
+        return {
+            name: [sign * (score - other) for score, other in zip(scores[name], partners[name], strict=True)]
+            for name in scores
+        }
 
 
 class RobustnessView:
@@ -100,59 +129,92 @@ class RobustnessView:
 
     def __init__(self, shared: SharedState, sweeps: Runs, inspect: InspectView, tab: gr.Tab):
         self.shared, self.sweeps = shared, sweeps
+        with gr.Tabs(elem_id="robust-views"):
+            with gr.Tab("A set of pictures") as of_set:
+                self.comparison = ComparisonView(shared, sweeps)
+            with gr.Tab("One picture") as of_picture:
+                self._build(inspect)
+        self._wire(inspect)
+        self._wire_arrival(inspect, tab, of_set, of_picture)
+
+    def _build(self, inspect: InspectView) -> None:
+        """Chart left, grid of maps right, the methods below."""
         start = unswept(inspect.start)
-        swept = gr.State(start)
+        self.swept = gr.State(start)
         with gr.Row(elem_classes="board robust"):
             with gr.Column(elem_classes="sheet", min_width=320):
-                title = gr.HTML(_title(start), elem_classes="heading")
+                self.title = gr.HTML(_title(start), elem_classes="heading")
                 with gr.Row(elem_classes="go"):
-                    run = gr.Button("Run", variant="primary", elem_id="sweep", min_width=84, scale=0)
-                    stop = gr.Button("Stop", interactive=False, elem_id="sweep-stop", min_width=70, scale=0)
-                    by = gr.Radio(
-                        [BY_CORRUPTION, BY_METHOD, BY_REFERENCE],
+                    self.start = gr.Button("Run", variant="primary", elem_id="sweep", min_width=84, scale=0)
+                    self.stop = gr.Button("Stop", interactive=False, elem_id="sweep-stop", min_width=70, scale=0)
+                    self.by = gr.Radio(
+                        [BY_CORRUPTION, BY_METHOD, BY_REFERENCE, BY_GAP],
                         value=BY_CORRUPTION,
                         show_label=False,
                         label="Lines of the chart",
                         elem_id="chart-by",
                         elem_classes="segments",
                     )
-                status = gr.HTML(READY, elem_id="sweep-status")
-                chart = gr.HTML(self.chart(start, by.value, inspect.start), elem_id="sweep-chart")
+                self.status = gr.HTML(READY, elem_id="sweep-status")
+                self.drawn = gr.HTML(self.chart(start, BY_CORRUPTION, inspect.start), elem_id="sweep-chart")
             with gr.Column(elem_classes="sheet", min_width=320):
                 gr.HTML(
                     f"<h2>Maps <small>press one to see it large in Inspect</small></h2>{score_scale()}",
                     elem_classes="heading key",
                 )
-                grid = gr.HTML(self.grid(start, OURS), elem_id="grid", js_on_load=_on_press("button[data-kind]"))
+                self.cells = gr.HTML(self.grid(start, OURS), elem_id="grid", js_on_load=_on_press("button[data-kind]"))
         with gr.Column(elem_classes="sheet compare"):
             gr.HTML(
                 f"<h2>Methods <small>the same image, scored by each; press one for its chart and maps</small></h2>"
-                f"{about_methods(shared, 'methods-compared')}",
+                f"{about_methods(self.shared, 'methods-compared')}",
                 elem_classes="heading",
             )
-            cards = gr.HTML(
+            self.asked = gr.HTML(
                 self.cards(inspect.start, {}), elem_id="methods", js_on_load=_on_press("button[data-method]")
             )
 
-        drawn = {"inputs": [swept, by, *inspect.chosen], "outputs": [chart, grid], **AT_ONCE}
-        compared = {"inputs": inspect.chosen, "outputs": cards, "trigger_mode": "always_last", **WAITING}
-        tab.select(self.arrive, [swept, by, *inspect.chosen], [swept, title, status, chart, grid], **AT_ONCE)
-        tab.select(self.compare, **compared)
-        by.input(self.draw, **drawn)
+    def _wire(self, inspect: InspectView) -> None:
+        """What is pressed: run and stop, another chart or method, a cell of the grid."""
+        of_sweep = [self.swept, self.title, self.status, self.drawn, self.cells]
+        drawn = {"inputs": [self.swept, self.by, *inspect.chosen], "outputs": [self.drawn, self.cells], **AT_ONCE}
+        compared = {"inputs": inspect.chosen, "outputs": self.asked, "trigger_mode": "always_last", **WAITING}
+        self.by.input(self.draw, **drawn)
         inspect.method.change(self.draw, **drawn)
         inspect.method.change(None, inspect.method, js=PRESS_METHOD)
-        cards.select(self.pick_method, inspect.chosen, inspect.method, **AT_ONCE)
-        placed = grid.select(self.pick_place, inspect.restored, [*inspect.severities, inspect.restored], **SCORING)
+        self.asked.select(self.pick_method, inspect.chosen, inspect.method, **AT_ONCE)
+        placed = self.cells.select(
+            self.pick_place, inspect.restored, [*inspect.severities, inspect.restored], **SCORING
+        )
         placed.success(self.compare, **compared)
 
-        buttons = [run, stop]
-        running = run.click(self.begin, None, buttons, **AT_ONCE).then(
-            self.run, [by, *inspect.chosen], [swept, title, status, chart, grid], api_visibility="private", **SWEEPING
+        buttons = [self.start, self.stop]
+        running = self.start.click(self.begin, None, buttons, **AT_ONCE).then(
+            self.run, [self.by, *inspect.chosen], of_sweep, api_visibility="private", **SWEEPING
         )
         running.success(self.end, None, buttons, **AT_ONCE)
         running.success(self.draw, **drawn)  # the method may have been switched on the way
         running.failure(self.end, None, buttons, **AT_ONCE)
-        stop.click(self.halt, None, stop, **AT_ONCE)
+        self.stop.click(self.halt, None, self.stop, **AT_ONCE)
+
+    def _wire_arrival(self, inspect: InspectView, tab: gr.Tab, of_set: gr.Tab, of_picture: gr.Tab) -> None:
+        """One picture comes into sight: it may be another than the one that was swept, and has to be scored."""
+        in_sight = gr.State(False)
+        of_set.select(lambda: False, None, in_sight, **AT_ONCE)
+        came = of_picture.select(lambda: True, None, in_sight, **AT_ONCE).then
+        for arrived in (tab.select, came):
+            arrived(
+                self.arrive,
+                [in_sight, self.swept, self.by, *inspect.chosen],
+                [self.swept, self.title, self.status, self.drawn, self.cells],
+                **AT_ONCE,
+            )
+            arrived(
+                self.arrive_at_methods,
+                [in_sight, *inspect.chosen],
+                self.asked,
+                trigger_mode="always_last",
+                **WAITING,
+            )
 
     def begin(self, request: gr.Request):
         self.sweeps.expect(request.session_hash)
@@ -168,12 +230,21 @@ class RobustnessView:
 
     @in_words
     @takes_selection
-    def arrive(self, swept, by, selection: Selection):
+    def arrive(self, in_sight, swept, by, selection: Selection):
         """The tab was opened: a sweep of another image or detector than the chosen ones is dropped."""
-        if swept.subject == selection.subject:
+        if not in_sight or swept.subject == selection.subject:
             return tuple(gr.skip() for _ in range(5))
         swept = unswept(selection)
         return swept, _title(swept), READY, *self._drawn(swept, by, selection)
+
+    @in_words
+    @takes_selection
+    def arrive_at_methods(self, in_sight, selection: Selection) -> Iterator:
+        """The tab was opened: every method is asked about the image."""
+        if in_sight:
+            yield from self._compared(selection)
+        else:
+            yield gr.skip()
 
     @in_words
     @takes_selection
@@ -190,7 +261,7 @@ class RobustnessView:
         started, method, swept = time.perf_counter(), selection.method, unswept(selection)
 
         def shown(*words) -> tuple:
-            return swept, _title(swept), _status(*words), *self._drawn(swept, by, selection)
+            return swept, _title(swept), status_line(*words), *self._drawn(swept, by, selection)
 
         yield shown("Preparing the methods", selection.detector.product, 0)
         methods, references = self.methods(selection), References.of(selection)
@@ -208,7 +279,8 @@ class RobustnessView:
             }
             maps = {name: [one.map for one in inspections] for name, inspections in seen.items()}
             compared = references.scores(batch) if references else {}
-            swept = swept.extended(places, batch.images, scores, maps, compared)
+            gaps = references.gaps(compared, places, self.shared.backbone) if references else {}
+            swept = swept.extended(places, batch.images, scores, maps, compared, gaps)
             done = len(swept.scores[method])
             left = (time.perf_counter() - started) * (total / done - 1)
             yield shown("Sweeping", f"{done} of {total} images", done / total, f"{left:.1f} s left")
@@ -228,6 +300,10 @@ class RobustnessView:
             series = {name: mean_curve(scores) for name, scores in swept.compared.items()}
             chart = severity_chart(series, "Words, memory, both: mean over the corruptions")
             return f"{chart}<p>{_about_references(selection)}</p>"
+        if by == BY_GAP:
+            gaps = {name: mean_curve(found) for name, found in swept.gaps.items()}
+            chart = gap_chart(gaps, "Damaged minus intact: mean over the corruptions")
+            return f"{chart}<p>{_about_gap(selection)}</p>"
         if by == BY_METHOD:
             series = {self.shared.methods[name].title: mean_curve(scores) for name, scores in swept.scores.items()}
             return severity_chart(series, "Every method: mean over the corruptions")
@@ -243,7 +319,9 @@ class RobustnessView:
             for kind in POSTER_CORRUPTIONS
         )
         title = self.shared.methods[method].title
-        note = f"<p>{title} needs many passes for its maps: press Run to make them.</p>" if scores and not maps else ""
+        note = PATCHWORK if method == WinClip.name and maps else ""
+        if scores and not maps:
+            note = f"<p>{title} needs many passes for its maps: press Run to make them.</p>"
         return f"""<div class="cells" style="--ratio: {swept.ratio:.4f}">
 <span>{escape(title)}</span>{heads}{rows}</div>{note}"""
 
@@ -265,7 +343,11 @@ class RobustnessView:
     @in_words
     @takes_selection
     def compare(self, selection: Selection) -> Iterator[str]:
-        """The image clean and corrupted through every method; those that take long come last."""
+        """The image clean and corrupted through every method."""
+        yield from self._compared(selection)
+
+    def _compared(self, selection: Selection) -> Iterator[str]:
+        """The cards, again and again; methods that take long come last."""
         methods, seen = self.methods(selection), {}
         for slow in (False, True):
             for name, fitted in methods.items():
@@ -325,6 +407,22 @@ def _about_references(selection: Selection) -> str:
     )
 
 
+def _about_gap(selection: Selection) -> str:
+    """What the chart of the gap shows, in a sentence."""
+    if not (selection.parts or _twin(selection)):
+        return "Give good parts of it in Inspect first: the picture is held against the first of them."
+    if isinstance(selection.photo, Photo):
+        pair = "Your photo’s score minus that of your first good part"
+    else:
+        pair = "The damaged sample’s score minus that of its intact twin"
+    return f"{pair}, both under the same corruption. At 0 they can’t be told apart. Memory and both are not zero-shot."
+
+
+def _joined(known: Mapping, places: Sequence[Place], more: Mapping) -> dict:
+    """What is known by method and place, and what came for these places."""
+    return {name: {**known.get(name, {}), **dict(zip(places, more[name]))} for name in more}
+
+
 def _place(selection: Selection) -> Place | None:
     """The one place that the sliders stand for, where at most one of them is moved."""
     moved = [(kind, severity) for kind, severity in selection.severities.items() if severity]
@@ -333,11 +431,6 @@ def _place(selection: Selection) -> Place | None:
 
 def _title(swept: Swept) -> str:
     return f"<h2>Robustness <small>{escape(swept.name)}</small></h2>"
-
-
-def _status(what: str, detail: str, share: float, aside: str = "") -> str:
-    return f"""<div class="status"><b>{what}</b><span>{escape(detail)}</span><span class="left">{aside}</span>
-<progress value="{share:.3f}" max="1" aria-label="{what}"></progress></div>"""
 
 
 def _cell(swept: Swept, scores: Mapping, maps: Mapping, place: Place, chosen: Place | None) -> str:
@@ -381,7 +474,8 @@ def _on_press(selector: str) -> str:
 }});"""
 
 
-READY = _status("Ready", f"{len(POSTER_CORRUPTIONS) * MAX_SEVERITY + 1} images to encode", 0)
+PATCHWORK = "<p>A patchwork by design: a place gets the mean of the overlapping windows that hold it.</p>"
+READY = status_line("Ready", f"{len(POSTER_CORRUPTIONS) * MAX_SEVERITY + 1} images to encode", 0)
 PRESS_METHOD = """(method) => {
   for (const one of document.querySelectorAll('#methods [data-method]'))
     one.setAttribute('aria-pressed', one.dataset.method === method);

@@ -6,7 +6,7 @@ A handler that wants it is marked with `takes_selection`, and `InspectView.chose
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from zsad_core.corruptions import POSTER_CORRUPTIONS, corrupt_all
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.ignored import Box
+from zsad_core.verdict import NEUTRAL
 
 SLIDERS = POSTER_CORRUPTIONS  # the corruptions that have a slider, in the order on the page
 
@@ -42,6 +43,7 @@ class Selection:
         method: the name of a method; of ours where the parts that it needs are no longer there.
         good: the visitor's good parts, by product.
         words_only: no good part has a say.
+        thresholds: where the verdict turns for the visitor, by `scale`; the neutral point where there is none.
         severities: by corruption, 0 to 5, for all of SLIDERS.
     """
 
@@ -53,12 +55,13 @@ class Selection:
     good: Mapping[str, tuple[Part, ...]]
     words_only: bool
     severities: Mapping[str, int]
+    thresholds: Mapping[tuple, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, shared: SharedState, key, own, photo, method, good, words_only, *severities) -> "Selection":
+    def of(cls, shared: SharedState, key, own, photo, method, good, words_only, thresholds, *severities) -> "Selection":
         """The selection that the values of `InspectView.chosen` make."""
         levels = dict(zip(SLIDERS, severities, strict=True))
-        selection = cls(shared, key, own, photo, method, good, words_only, levels)
+        selection = cls(shared, key, own, photo, method, good, words_only, levels, thresholds)
         return replace(selection, method=OURS) if method == MEMORY and not selection.parts else selection
 
     @property
@@ -71,6 +74,16 @@ class Selection:
     def parts(self) -> tuple[Part, ...]:
         """The good parts of the detector's product. Raises InputError as `kept`."""
         return self.good.get(self.kept.product, ()) if self.good else ()
+
+    @property
+    def scale(self) -> tuple:
+        """What a score means depends on: the detector, and the good parts that have a say. Raises InputError."""
+        return self.key, () if self.words_only else tuple(part.digest for part in self.parts)
+
+    @property
+    def threshold(self) -> float:
+        """The score at which the verdict of ours turns. Raises InputError as `kept`."""
+        return self.thresholds.get(self.scale, NEUTRAL)
 
     @property
     def methods(self) -> list[str]:

@@ -21,6 +21,7 @@ from zsad_core.backbone import Backbone
 from zsad_core.baselines import METHODS, Fitted, ImageBatch, Resources, method_named
 from zsad_core.baselines.memory import GoodPartsMemory
 from zsad_core.baselines.ours import FittedDetector
+from zsad_core.comparison import read_figures
 from zsad_core.corruptions import corrupt_all
 from zsad_core.detector import Detector, Inspection, Training
 from zsad_core.elongated import squares_in
@@ -39,7 +40,7 @@ MOST_PASSES = 72_000  # through the text encoder in one training: the preset pos
 KEPT_BATCHES = 12  # images with their encodings, about 4 MB each
 KEPT_STRIPS = 2  # the same of elongated images, up to 80 MB each
 KEPT_DETECTORS = 16
-KEPT_FITTED = 64  # other methods by product: two vectors each, or an FNN
+KEPT_FITTED = 192  # other methods by product: two vectors each, or an FNN
 KEPT_MEMORIES = 16  # of good parts, 12 MB each at most
 OURS, MEMORY = "ours", GoodPartsMemory.name  # names of methods
 
@@ -66,6 +67,7 @@ class SharedState:
         samples: by name, the damaged one of each product before the intact one.
         shipped: detectors trained beforehand, by product; at least one.
         methods: by name, ours first, then in the order of the poster's table.
+        compared: the figures of all methods on the samples, made beforehand; None where there are none.
         missing: by name, why a method cannot run here; None where it can. MEMORY can where there are good parts.
     """
 
@@ -80,6 +82,7 @@ class SharedState:
         self._fitted = LruCache(KEPT_FITTED)
         self._detectors, self._memories = LruCache(KEPT_DETECTORS), LruCache(KEPT_MEMORIES)
         self.shipped = self._read_shipped(assets / "detectors")
+        self.compared = read_figures(assets / "comparison.json", backbone)
 
     def _read_shipped(self, folder: Path) -> dict[str, Detector]:
         detectors = [_if_it_fits(path, self.backbone) for path in sorted(folder.glob("*.safetensors"))]

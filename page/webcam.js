@@ -86,6 +86,7 @@ watch('value', () => {
   find('.tag').textContent = `Live: ${answer.product}`;
   find('.tag').hidden = find('.card').hidden = false;
   find('.card').className = `card ${answer.state}`;
+  find('.card').style.setProperty('--threshold', answer.threshold);
   find('.score').textContent = answer.score.toFixed(2);
   find('.verdict b').textContent = answer.verdict;
   find('.scale').style.setProperty('--at', answer.score.toFixed(4));

@@ -11,6 +11,7 @@ from page.parts import said_by
 from page.scale import score_scale
 from page.selection import Selection, takes_selection
 from page.shared import SharedState, read_photo
+from page.threshold import state_from, verdict_from
 from page.words import in_words
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address, heat
@@ -50,7 +51,7 @@ Inspect. Frames are scored and forgotten: nothing is stored.</p>
         """What the detector says about a frame; or a sentence, which ends the live picture."""
         number = getattr(event, "number", None)  # whatever a client sends; the script of the page takes its own
         try:
-            detector = selection.detector
+            detector, threshold = selection.detector, selection.threshold
             pixels = read_frame(getattr(event, "frame", None))
         except InputError as error:
             return {"number": number, "sentence": str(error)}
@@ -59,8 +60,9 @@ Inspect. Frames are scored and forgotten: nothing is stored.</p>
         return {
             "number": number,
             "score": seen.score,
-            "verdict": seen.verdict,
-            "state": seen.state,
+            "verdict": verdict_from(threshold, seen.score),
+            "state": state_from(threshold, seen.score),
+            "threshold": threshold,
             "map": data_address(heat(seen.map[::step, ::step])),
             "product": f"{detector.product}, {said_by(detector)}" if detector.good_parts else detector.product,
         }

@@ -4,13 +4,14 @@ A zip is hostile until checked. Nothing of it is ever unpacked to disk, no name 
 it claims about sizes is not believed: what is read of it is counted while it is read.
 """
 
+import copy
 import io
 import re
 import stat
 import struct
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -147,6 +148,13 @@ class ImageFiles:
                     except InputError as error:
                         found = error
                     yield entry, found
+
+    def only(self, numbers: Sequence[int]) -> "ImageFiles":
+        """The same files, of which only the entries of these numbers are read."""
+        some = copy.copy(self)
+        some.entries = [self.entries[number] for number in numbers]
+        some._sources = [self._sources[number] for number in numbers]
+        return some
 
     def _zip_infos(self, path: Path) -> list[zipfile.ZipInfo]:
         """The entries of a zip, or none and a word in `skipped` where it has no list of them that can be read."""

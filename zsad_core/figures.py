@@ -59,6 +59,7 @@ LINES = (
     LineStyle("#5b6472", "#a3adbb", (12, 4), "p", "M0-5l5 3.6-1.9 5.9h-6.2l-1.9-5.9z"),
     LineStyle("#a33b6b", "#ee8fb8", (1, 4), "h", "M-5 0l2.5-4.3h5l2.5 4.3-2.5 4.3h-5z"),
     LineStyle("#2b7a85", "#6fc5d1", (6, 2, 1, 2), "x", "M-4-4l8 8M4-4l-8 8"),
+    LineStyle("#6a5a4e", "#c4b2a4", (3, 2), "<", "M-5 0l8.5-5v10z"),
 )
 
 
@@ -198,7 +199,7 @@ def severity_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
     The vertical axis is the colour scale of the maps, and every line is named at its end, with its last score.
 
     Args:
-        series: up to 8 names -> scores in [0, 1] at severity 0, 1, ...; any number of them, so that a line can grow.
+        series: up to 9 names -> scores in [0, 1] at severity 0, 1, ...; any number of them, so that a line can grow.
         title: stands above the lines.
     """
     width, height, left, right, top, bottom = 690, 346, 118, 508, 32, 304

@@ -19,7 +19,7 @@ JUDGED = {
     "color-contrast": "text over pictures and in SVG: its colours are measured below, and pictures lie under dark tags",
     "video-caption": "the visitor's own camera, without sound",
 }
-TEXT = ("ink", "quiet", "normal", "abnormal", "undecided", *(f"line-{number}" for number in range(8)))
+TEXT = ("ink", "quiet", "normal", "abnormal", "undecided", *(f"line-{number}" for number in range(9)))
 
 
 def troubles(page: Page, view: str) -> list[str]:
@@ -76,6 +76,8 @@ def test_axe_finds_nothing_in_any_view_light_dark_or_on_a_phone(page, photo, tmp
     page.keyboard.press("Escape")
 
     open_view(page, "Robustness")
+    found += troubles(page, "a set of pictures")
+    open_view(page, "One picture")
     page.locator("#sweep").click()
     expect(page.locator("#sweep-status")).to_contain_text("Done")
     expect(page.locator("#sweep")).to_be_enabled()
@@ -86,6 +88,10 @@ def test_axe_finds_nothing_in_any_view_light_dark_or_on_a_phone(page, photo, tmp
     expect(page.locator("#batch-status .status")).to_contain_text("Done")
     page.locator(".skipped summary").click()
     found += troubles(page, "Batch")
+    page.locator("#batch-result tbody tr").first.click()
+    expect(page.locator("#batch-row dialog")).to_be_visible()
+    found += troubles(page, "a row of the batch")
+    page.keyboard.press("Escape")
     open_view(page, "Live")
     expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
     found += troubles(page, "Live")
@@ -165,6 +171,8 @@ def test_everything_is_done_by_keyboard_alone(page):
     expect(sample).to_be_focused()
 
     tab_to(page, page.get_by_role("tab", name="Robustness"))
+    keys.press("Enter")
+    tab_to(page, page.get_by_role("tab", name="One picture"))
     keys.press("Enter")
     tab_to(page, page.locator("#sweep"))
     keys.press("Enter")

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from serving import file_input
 
 from app import ASSETS
+from page.threshold import verdict_from
 from zsad_core.detector import Detector
 
 pytestmark = pytest.mark.slow
@@ -107,6 +108,58 @@ def test_the_samples_are_scored_sorted_and_downloaded(batch):
     with zipfile.ZipFile(io.BytesIO(download(batch, "batch-overlays"))) as archive:
         assert sorted(archive.namelist()) == sorted(row["overlay"] for row in table)
     assert batch.evaluate("document.documentElement.scrollHeight") <= 768
+
+
+def test_rows_are_filtered_opened_and_go_by_the_threshold_that_inspect_takes_over(batch):
+    batch.locator("#batch-samples").click()
+    expect(status(batch)).to_contain_text("Done")
+    shown = batch.locator("#batch-result tr[data-row]:visible")
+    counts = {kind: int(batch.locator(f".result [data-count={kind}]").last.inner_text())
+              for kind in ("passed", "false-alarm", "miss", "caught", "undecided")}  # fmt: skip
+    scores = {"normal": [], "damaged": []}
+    for label, score in zip(column(batch, "label"), column(batch, "score")):
+        scores[label].append(float(score))
+    assert counts["false-alarm"] == sum(score > 0.5 for score in scores["normal"])
+    assert (counts["passed"] + counts["false-alarm"], counts["miss"] + counts["caught"]) == (17, 17)
+    batch.locator("[data-filter=undecided]").click()
+    expect(shown).to_have_count(counts["undecided"])
+    batch.locator("[data-filter=all]").click()
+
+    slider = batch.locator(".histogram input")
+    slider.press("End")
+    for _ in range(6):
+        slider.press("ArrowLeft")
+    expect(batch.locator("#batch-threshold .health")).to_contain_text("0.93yours")
+    expect(batch.locator(".confusion .miss")).to_have_text(str(sum(score <= 0.93 for score in scores["damaged"])))
+    expect(batch.locator(".confusion .false-alarm")).to_have_text("0")
+    said = [verdict_from(0.93, float(score)) for score in column(batch, "score")]
+    assert rows(batch).locator(".says").all_inner_texts() == said  # a script's doing
+    table = list(csv.DictReader(io.StringIO(download(batch, "batch-csv").decode("utf-8-sig"))))
+    assert {row["threshold"] for row in table} == {"0.93"}
+    batch.locator("[data-filter=miss]").click()
+    batch.get_by_role("searchbox", name="Find a file").fill("damaged/b")
+    expect(shown).to_have_count(3)  # battery, bearing and bottle
+
+    shown.first.get_by_role("button").press("ArrowDown")
+    batch.keyboard.press("Enter")
+    large = batch.locator("#batch-row dialog")
+    names = [shown.nth(number).get_attribute("data-file") for number in range(3)]
+    for key, name in ((None, names[1]), ("ArrowDown", names[2]), ("ArrowDown", names[2]), ("ArrowUp", names[1])):
+        batch.keyboard.press(key) if key else None
+        expect(large.locator("h3")).to_have_text(name)
+        expect(large).to_contain_text("under the threshold")
+    for picture in ("clean", "overlay"):
+        expect(large.locator(f".{picture}")).to_have_js_property("naturalWidth", 512)
+    batch.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+    expect(shown.nth(1).get_by_role("button")).to_be_focused()
+
+    batch.get_by_role("tab", name="Train and inspect").click()
+    expect(batch.locator("#clean .moved")).to_have_text("your threshold 0.93")
+    expect(batch.locator("#clean .card")).to_have_class(re.compile("normal"))
+    batch.locator("#method").get_by_role("radio", name="CLIP", exact=True).press("Space")
+    expect(batch.locator("#clean .tag")).to_have_text("Clean · CLIP")
+    expect(batch.locator("#clean")).not_to_contain_text("your threshold")
 
 
 def test_a_zip_with_rubbish_in_it_and_good_parts_and_back(batch, pictures, tmp_path, embedded):

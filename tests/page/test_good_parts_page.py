@@ -115,6 +115,7 @@ def test_photos_that_cannot_be_used_get_a_sentence_and_change_nothing(page, part
 def test_a_memory_of_the_intact_twin_cries_wolf_where_words_and_both_do_not(page):
     pick(page, "metal nut, intact")
     page.get_by_role("tab", name="Robustness").click()
+    page.get_by_role("tab", name="One picture").click()
     page.locator("#chart-by label", has_text="words, memory, both").click()
     page.locator("#sweep").click()
     expect(page.locator("#sweep-status")).to_contain_text("Done")

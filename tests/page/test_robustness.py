@@ -2,11 +2,13 @@
 
 import re
 import threading
+import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
-from serving import press, scale
+from serving import file_input, press, scale
 
 from page.runs import Runs
 from zsad_core.baselines import METHODS
@@ -67,6 +69,11 @@ def open_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 
 
+def open_picture(page: Page) -> None:
+    open_tab(page, "Robustness")
+    open_tab(page, "One picture")
+
+
 def scores(page: Page) -> list[str]:
     """What the cells say, row by row."""
     return page.locator("#grid .pill").all_text_contents()
@@ -77,10 +84,50 @@ def choose(page: Page, method: str) -> None:
 
 
 @browses
+def test_a_set_is_compared_beforehand_and_photos_of_the_visitors_when_run_is_pressed(page, tmp_path):
+    open_tab(page, "Robustness")
+    chart = page.locator("#set-chart")
+    expect(page.locator("#set-status")).to_contain_text("Made beforehand")
+    expect(chart.locator("figcaption b")).to_contain_text(["False alarms", "Caught", "Mistaken"])
+    expect(chart.locator(".legend")).to_contain_text("Memory of 1 good part")
+    before = chart.locator(".said").inner_text()
+    page.locator("#set-kind label", has_text="noise").click()
+    expect(chart.locator(".said")).to_contain_text("Under noise at severity 5")
+    assert chart.locator(".said").inner_text() != before
+    assert page.evaluate("document.documentElement.scrollHeight") <= 768
+
+    page.locator("#set-of label", has_text="My photos").click()
+    expect(chart).to_contain_text("Give a zip with folders like good and bad")
+    page.locator("#set-run").click()
+    expect(page.get_by_text("Give a zip with folders like good and bad")).to_have_count(2)
+    open_tab(page, "Batch")
+    file_input(page, "batch-upload").set_input_files(labelled_photos(tmp_path))
+    expect(page.locator("#batch-status .status")).to_contain_text("Done")
+    open_tab(page, "Robustness")
+    page.locator("#set-run").click()
+    expect(page.locator("#set-status")).to_contain_text("Done")
+    expect(chart.locator(".said")).to_contain_text("1 intact and 2 damaged photos of yours (metal nut)")
+    expect(chart.locator(".legend")).to_contain_text("Ours + 1 good part")
+    expect(page.locator("#set-run")).to_be_enabled()
+    page.locator("#set-of label", has_text="The samples").click()
+    expect(chart.locator(".said")).to_contain_text("17 products")
+
+
+def labelled_photos(folder):
+    """A zip of two intact and two damaged photos."""
+    random = np.random.default_rng(0)
+    with zipfile.ZipFile(folder / "parts.zip", "w") as archive:
+        for name in ("good/1.png", "good/2.png", "bad/3.png", "bad/4.png"):
+            Image.fromarray(random.integers(0, 256, (48, 48, 3), np.uint8)).save(folder / "one.png")
+            archive.write(folder / "one.png", name)
+    return folder / "parts.zip"
+
+
+@browses
 def test_run_fills_the_grid_and_the_chart_and_starts_from_the_score_of_inspect(page):
     inspected = page.locator("#clean .score").inner_text()
     at_contrast_2 = page.locator("#corrupted .score").inner_text()
-    open_tab(page, "Robustness")
+    open_picture(page)
     expect(page.locator("#grid .pill")).to_have_count(0)
     page.locator("#sweep").click()
     expect(page.locator("#sweep-status")).to_contain_text("Done")
@@ -94,6 +141,8 @@ def test_run_fills_the_grid_and_the_chart_and_starts_from_the_score_of_inspect(p
     for kind, row in zip(POSTER_CORRUPTIONS, cells):  # every line is named at its end, with its last score
         expect(page.locator("#sweep-chart .label", has_text=kind)).to_contain_text(row[5])
 
+    page.locator("#chart-by label", has_text="gap").click()  # to the intact twin
+    expect(page.locator("#sweep-chart .label")).to_contain_text(["words", "memory", "both"])
     page.locator("#chart-by label", has_text="method").click()
     expect(page.locator("#sweep-chart .label")).to_contain_text(["Ours", "CLIP", "CLIP-AC", "WinCLIP", "RWDA-style"])
     assert page.evaluate("document.documentElement.scrollHeight") <= 768
@@ -102,7 +151,7 @@ def test_run_fills_the_grid_and_the_chart_and_starts_from_the_score_of_inspect(p
 
 @browses
 def test_a_pressed_cell_or_card_takes_the_view_inspect_and_every_method_along(page):
-    open_tab(page, "Robustness")
+    open_picture(page)
     expect(page.locator("#methods .asked:has(.pill)")).to_have_count(8)
     expect(page.locator("#methods")).to_contain_text("contrast 2")
     page.locator("#sweep").click()
@@ -139,7 +188,7 @@ def test_stop_halfway_keeps_what_was_seen_and_another_image_starts_anew(page, em
         return encode(images, *options)
 
     monkeypatch.setattr(embedded, "encode", held)
-    open_tab(page, "Robustness")
+    open_picture(page)
     page.locator("#sweep").click()
     expect(page.locator("#sweep-status")).to_contain_text("7 of 21")
     expect(page.locator("#grid .pill")).to_have_count(10)  # 7 images, the clean one in four rows
@@ -172,6 +221,7 @@ def test_the_same_image_through_another_method_and_back(page):
     press(page, "noise", "Home")
     choose(page, "WinCLIP")
     expect(page.locator("#corrupted .tag")).to_have_text("Corrupted: contrast 2 · WinCLIP")
+    expect(page.locator("#corrupted .moved")).to_contain_text("a patchwork by design")
     choose(page, "Ours")
     for card, style in zip(("clean", "corrupted"), ours):
         expect(scale(page, card)).to_have_attribute("style", style)
@@ -187,7 +237,7 @@ def test_every_method_says_what_it_is_and_all_of_the_posters_run(page, embedded)
         expect(about).to_contain_text(method.faithful)
     page.keyboard.press("Escape")
     expect(about).to_be_hidden()
-    open_tab(page, "Robustness")
+    open_picture(page)
     for method in METHODS.values():
         if not method.needs_good_parts:
             expect(page.locator("#methods .asked b").filter(has_text=re.compile(f"^{method.title}$"))).to_be_visible()
@@ -200,6 +250,9 @@ def test_a_phone_scrolls_one_way_in_robustness(browser, address, theme):
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto(f"{address}?__theme={theme}")
     open_tab(page, "Robustness")
+    expect(page.locator("#set-run")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    open_tab(page, "One picture")
     expect(page.locator("#sweep")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

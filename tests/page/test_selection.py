@@ -39,7 +39,7 @@ SHARED = SimpleNamespace(
 def chosen(
     key="bottle", own=None, photo="bottle/intact", method="clip", good=None, words_only=False, severities=(0, 2, 0, 1)
 ):
-    return key, own or {}, photo, method, good or {}, words_only, *severities
+    return key, own or {}, photo, method, good or {}, words_only, {}, *severities
 
 
 def part(level):

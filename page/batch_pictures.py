@@ -1,0 +1,78 @@
+"""The pictures of a batch, kept small for an hour, so that a row can be opened large."""
+
+import base64
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from page.batch_report import Result
+from zsad_core.archives import Entry, ImageFiles
+from zsad_core.errors import InputError
+
+LARGE_ROW = """<dialog aria-label="A row of the batch"><header><h3></h3><span class="label"></span>
+<button type="button" data-step="-1" aria-label="The row before">↑</button>
+<button type="button" data-step="1" aria-label="The next row">↓</button>
+<button type="button" data-close aria-label="Close">×</button></header>
+<div class="pair"><figure><img class="clean" alt="The image"><figcaption>as it is</figcaption></figure>
+<figure><img class="overlay" alt="The image with its anomaly map"><figcaption>with its map</figcaption></figure></div>
+<p><b class="score"></b> <span class="says"></span> <small></small></p></dialog>"""
+LARGE = 640  # pixels, the longer side of a kept picture
+
+
+class KeepsPictures:
+    """Images on their way to the scoring: each that can be read is also written into a zip, reduced, by its number."""
+
+    def __init__(self, images: ImageFiles | Sequence, path: Path):
+        self._images, self._path = images, path
+        self.skipped = getattr(images, "skipped", ())
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[tuple[Entry, "np.ndarray | InputError"]]:
+        number = 0
+        with zipfile.ZipFile(self._path, "w") as archive:  # stored: a JPEG does not shrink
+            for entry, found in self._images:
+                if not isinstance(found, InputError):
+                    archive.writestr(str(number), _small(found))
+                    number += 1
+                yield entry, found
+
+
+def large_row(result: Result, number: int) -> dict:
+    """What the page shows of a row: its number, name, label and score, the image, and the image with its map over it.
+
+    Raises:
+        InputError: there is no such row, or its pictures are no longer kept.
+    """
+    if not 0 <= number < len(result.rows):
+        raise InputError(f"There is no row {number}: press one of those shown.")
+    row = result.rows[number]
+    try:
+        with zipfile.ZipFile(result.pictures) as pictures, zipfile.ZipFile(result.overlays) as overlays:
+            clean, overlay = pictures.read(str(number)), overlays.read(row.overlay)
+    except (OSError, KeyError, zipfile.BadZipFile):
+        raise InputError("The pictures of this batch are no longer kept: score it again.") from None
+    return {
+        "row": number,
+        "file": row.entry.name,
+        "label": row.entry.label,
+        "score": row.score,
+        "clean": _address(clean),
+        "overlay": _address(overlay),
+    }
+
+
+def _small(pixels: np.ndarray) -> bytes:
+    picture, file = Image.fromarray(pixels), io.BytesIO()
+    picture.thumbnail((LARGE, LARGE))
+    picture.save(file, "jpeg", quality=85)
+    return file.getvalue()
+
+
+def _address(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

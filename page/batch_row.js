@@ -1,0 +1,51 @@
+// A row of a batch, large; arrow keys go to the rows beside it, as they are sorted and filtered. Runs with `element`,
+// `props`, `trigger` and `watch` of gr.HTML.
+const find = (what) => element.querySelector(what);
+
+const rowOf = (number) => document.querySelector(`#batch-result tr[data-row="${number}"]`);
+
+function step(by) {
+  const rows = [...document.querySelectorAll('#batch-result tbody tr[data-row]:not([hidden])')];
+  const next = rows[rows.indexOf(rowOf(find('dialog').dataset.row)) + by];
+  if (next) open(next.dataset.row);
+}
+
+function open(row) {
+  find('dialog').dataset.row = row;  // which is read when the call leaves
+  trigger('open');
+}
+
+function show() {
+  const seen = props.value || {}, row = rowOf(seen.row);
+  if (!row || String(seen.row) !== find('dialog').dataset.row) return;  // another one was asked for meanwhile
+  find('h3').textContent = seen.file;
+  find('.label').textContent = seen.label && `${seen.label}, by its folder`;
+  find('.clean').src = seen.clean;
+  find('.overlay').src = seen.overlay;
+  find('.score').textContent = seen.score.toFixed(2);
+  const verdict = row.querySelector('.says');
+  find('p .says').textContent = verdict.textContent;
+  find('p .says').className = verdict.className;
+  const over = row.lastElementChild.textContent === 'over';
+  find('p small').textContent = `${over ? 'over' : 'under'} the threshold`;
+  row.scrollIntoView({block: 'nearest'});
+  if (!find('dialog').open) find('dialog').showModal();
+}
+
+document.addEventListener('batch-row', ({detail}) => open(detail));
+watch('value', show);
+
+element.addEventListener('click', ({target}) => {
+  const by = target.closest('[data-step]');
+  if (by) step(Number(by.dataset.step));
+  else if (target.closest('[data-close]') || target === find('dialog')) find('dialog').close();
+});
+
+element.addEventListener('keydown', (event) => {
+  const by = {ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1}[event.key];
+  if (!by) return;
+  event.preventDefault();
+  step(by);
+});
+
+find('dialog').addEventListener('close', () => rowOf(find('dialog').dataset.row)?.querySelector('button').focus());
