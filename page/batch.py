@@ -24,6 +24,7 @@ from page.gradio_internals import save_for_visitor, visitor_folder
 from page.inspection import AT_ONCE, SCORING, TOGETHER, InspectView
 from page.parts import count_of, doubts_of
 from page.parts_panel import PartsPanel
+from page.product_name import SetLooks, as_fields
 from page.runs import Runs
 from page.selection import Selection, takes_selection
 from page.shared import SharedState, read_photo
@@ -189,6 +190,7 @@ class BatchView:
     def _score(self, request: gr.Request, images, of_samples: bool, before: Result | None, selection: Selection):
         """Scores images, drawing some three pictures a second, and gives the result at last."""
         with new_file("overlays.zip") as path:
+            images = SetLooks(self.shared, images, selection.kept.product, selection.own.values())
             scoring, drawn = BatchScoring(selection.detector, images, path), 0.0
             for progress in self.runs.follow(request.session_hash, scoring):
                 if time.monotonic() - drawn >= LEAST_PAUSE:
@@ -200,7 +202,7 @@ class BatchView:
             Path(before.overlays).unlink(missing_ok=True)  # one visitor's batches don't pile up
         yield (
             status(progress, scoring.skipped, ended=True),
-            report(result),
+            images.line() + report(result),
             result,
             gr.update(value=csv_file(scoring.rows, NEUTRAL), interactive=True),
             gr.update(value=result.overlays, interactive=True),
@@ -246,9 +248,9 @@ class BatchView:
                 then no longer zero-shot.
         Returns:
             While it goes on: how far it is, and no file. At last: product, threshold, AUROC (where folders name both
-            labels), the scores in [0, 1] with the highest first, and what was skipped and why; with good parts also
-            how many there are, which of them stand out, and every score by words alone; a CSV file of the scores; and a
-            zip of the images with their anomaly maps over them.
+            labels), the three likeliest products of the set with their shares, the scores in [0, 1], the highest first,
+            and what was skipped and why; with good parts also how many there are, which of them stand out, and every
+            score by words alone; a CSV file of the scores; and a zip of the images with their anomaly maps over them.
         """
         files = ImageFiles(images or (), read_photo)
         known = self.shared.detector_in(detector) if detector else self.shared.detector_for(product)
@@ -262,7 +264,8 @@ class BatchView:
             threshold = calibrated_threshold([row.score for row in calibrating.rows])
             origin = f"{QUANTILE:.0%} of {len(calibrating.rows)} normal images"
         with new_file("overlays.zip") as path:
-            scoring = BatchScoring(asked, files, path)
+            images_seen = SetLooks(self.shared, files, asked.product)
+            scoring = BatchScoring(asked, images_seen, path)
             for progress in self.runs.follow(request.session_hash, scoring, notes):
                 yield _says("scoring", progress), None, None
         summary = {
@@ -277,6 +280,7 @@ class BatchView:
             "seconds": scoring.seconds,
             "over_threshold": sum(row.score > threshold for row in scoring.rows),
             "auroc": auroc(scoring.rows),
+            "looks_like": as_fields(images_seen.looks),
             "rows": [
                 {
                     "file": row.entry.name,

@@ -12,6 +12,7 @@ from page.events import event_field
 from page.gradio_internals import save_for_visitor
 from page.methods import about_methods, method_switch
 from page.parts import count_of, said_by
+from page.product_name import TRAIN_FOR, looks_line
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
 from page.shared import LONGEST, MEMORY, OURS, Sample, SharedState, read_photo
@@ -85,6 +86,7 @@ class InspectView:
         with gr.Row(elem_classes="stage", elem_id="stage"):
             clean = gr.HTML(clean_card(start), elem_id="clean")
             self.corrupted = corrupted = gr.HTML(corrupted_card(start), elem_id="corrupted")
+        looks = gr.HTML(looks_line(start), elem_id="looks", js_on_load=TRAIN_FOR)
         with gr.Row(elem_classes="sliders"):
             self.severities = [
                 gr.Slider(
@@ -147,7 +149,7 @@ class InspectView:
             ],
             self.look,
             [shown, *self.chosen],
-            [shown, clean, corrupted, download],
+            [shown, clean, corrupted, download, looks],
             trigger_mode="always_last",
             show_progress_on=[clean, corrupted],
             **WAITING,
@@ -156,11 +158,12 @@ class InspectView:
     @in_words
     @takes_selection
     def look(self, shown, selection: Selection):
-        """The cards and the file to download; the clean card only where there is another detector, image or method."""
+        """The cards, the file to download and what the picture looks like; where there is no other detector, image or
+        method, the corrupted card alone."""
         seen, corrupted = (*selection.subject, selection.method), corrupted_card(selection)
         if shown == seen:
-            return shown, gr.skip(), corrupted, gr.skip()
-        return seen, clean_card(selection), corrupted, detector_file(selection.detector)
+            return shown, gr.skip(), corrupted, gr.skip(), gr.skip()
+        return seen, clean_card(selection), corrupted, detector_file(selection.detector), looks_line(selection)
 
     @in_words
     @takes_selection

@@ -10,6 +10,7 @@ import gradio as gr
 import numpy as np
 
 from page.inspection import AT_ONCE, TOGETHER, InspectView
+from page.product_name import TRAIN_FOR, name_note
 from page.runs import Runs
 from page.shared import SharedState
 from page.words import in_words
@@ -73,7 +74,7 @@ class TrainView:
                 self.numbers = [gr.Number(number, label=label, min_width=80) for label, number in fields]
                 self.seed = gr.Number(0, precision=0, label="Seed", min_width=80)
         self.trained = gr.State(None)
-        self.live = gr.HTML(resting(next(iter(shared.shipped.values()))), elem_id="live")
+        self.live = gr.HTML(resting(next(iter(shared.shipped.values()))), elem_id="live", js_on_load=TRAIN_FOR)
 
     def connect(self, inspect: InspectView) -> None:
         # In the browser: a quick visitor must not train with the numbers of the old preset.
@@ -105,11 +106,11 @@ class TrainView:
         """Trains, drawing at most ten pictures a second; gives the detector as bytes at last."""
         recipe = recipe_from(preset, adjectives, prompts, words, steps)
         training = self.shared.training(product, recipe, 0 if seed is None else seed)
-        live = Live(recipe)
+        live, note = Live(recipe), name_note(self.shared, training.product)
         for progress in self.runs.follow(request.session_hash, training):
             if live.take(progress):
-                yield live.draw(progress), gr.skip()
-        yield live.draw(progress), training.detector.to_bytes()
+                yield note + live.draw(progress), gr.skip()
+        yield note + live.draw(progress), training.detector.to_bytes()
 
     def halt(self, request: gr.Request):
         """Stops this visitor's training; what was learned so far is kept."""
