@@ -11,7 +11,7 @@ from page.shared import SharedState
 from zsad_core.errors import InputError
 from zsad_core.good_parts import reduced
 from zsad_core.names import ANYTHING, Look
-from zsad_core.prompts import without_states
+from zsad_core.prompts import clean_product_name, without_states
 
 SHOWN = 3  # names, the likeliest first
 ASKED = 16  # images of a set, evenly taken
@@ -28,8 +28,11 @@ TRAIN_FOR = """element.addEventListener('click', (event) => {
 
 
 def known_products(shared: SharedState, product: str, own: Iterable[bytes] = ()) -> list[str]:
-    """The products that a picture is held against: the detector's, the shipped ones and the visitor's own."""
-    return list(dict.fromkeys([product, *shared.shipped, *(shared.detector_from(data).product for data in own)]))
+    """The products that a picture is held against: the detector's, the shipped and those of the visitor's own that
+    are understood; each once, whatever its capitals."""
+    owned = (shared.detector_from(data).product for data in own)
+    names = [product, *shared.shipped, *filter(shared.names.understood, owned)]
+    return list({name.lower(): name for name in reversed(names)}.values())
 
 
 def looks_line(selection: Selection) -> str:
@@ -80,8 +83,9 @@ class SetLooks:
         return f'<p class="looks">The set looks like: {_said(self.looks, self.product)}{more}.</p>'
 
 
-def name_note(shared: SharedState, product: str) -> str:
-    """What is to be said of a typed name before it is trained, as HTML; most often nothing."""
+def name_note(shared: SharedState, typed: str) -> str:
+    """What is to be said of a typed name, as HTML; most often nothing. Raises InputError where it cannot be used."""
+    product = clean_product_name(typed)
     rest, states = without_states(product)
     if states:
         words = " and ".join(f"“{escape(word)}”" for word in states)

@@ -106,7 +106,7 @@ class TrainView:
         """Trains, drawing at most ten pictures a second; gives the detector as bytes at last."""
         recipe = recipe_from(preset, adjectives, prompts, words, steps)
         training = self.shared.training(product, recipe, 0 if seed is None else seed)
-        live, note = Live(recipe), name_note(self.shared, training.product)
+        live, note = Live(recipe), name_note(self.shared, product)
         for progress in self.runs.follow(request.session_hash, training):
             if live.take(progress):
                 yield note + live.draw(progress), gr.skip()
