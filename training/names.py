@@ -77,7 +77,7 @@ def known_names():
     return sorted({*imagenet_names(), *rendered, *NOTHING})
 
 
-def vocabulary(wordnet, tokenizer):
+def all_names(wordnet, tokenizer):
     """Every name to teach: WordNet's of ImageNet, everyday ones, the known, the held back and CLIP's whole words."""
     everyday = [
         name
@@ -168,7 +168,7 @@ def old_sayings(backbone, known, known_vectors, rng):
     ]
 
 
-class Names:
+class Vocabulary:
     """Everything that a step draws from.
 
     Attributes:
@@ -178,7 +178,7 @@ class Names:
 
     def __init__(self, backbone, wordnet, model, tokenizer, rng):
         self.wordnet, self.rng = wordnet, rng
-        self.known, self.names = known_names(), vocabulary(wordnet, tokenizer)
+        self.known, self.names = known_names(), all_names(wordnet, tokenizer)
         self.row = {name: place for place, name in enumerate(self.names)}
         known = [self.row[name] for name in self.known]
         vectors = backbone.text_vectors([one.format(name) for name in self.known for one in SENTENCES])
@@ -258,7 +258,7 @@ def encoded(tower, tokens):
     return F.normalize(x.float() @ tower.text_projection, dim=1)
 
 
-def teach(tower, tokenizer, names, steps, held_back_until, count, seed=0, report=print):
+def teach(tower, tokenizer, vocabulary, steps, held_back_until, count, seed=0, report=print):
     """Train a text tower in place.
 
     Args:
@@ -272,8 +272,8 @@ def teach(tower, tokenizer, names, steps, held_back_until, count, seed=0, report
     optimiser = torch.optim.AdamW(tower.train().requires_grad_(True).parameters(), weight_decay=0.01, betas=(0.9, 0.98))
     figures = []
     for step in range(steps):
-        sentences, seen, meant = names.lesson(count, step >= held_back_until, generator)
-        loss = loss_of(encoded(tower, tokenizer(sentences)), seen, meant, names.spare)
+        sentences, seen, meant = vocabulary.lesson(count, step >= held_back_until, generator)
+        loss = loss_of(encoded(tower, tokenizer(sentences)), seen, meant, vocabulary.spare)
         for group in optimiser.param_groups:
             cosine = 0.52 + 0.48 * math.cos(math.pi * step / steps)
             group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * cosine
@@ -307,11 +307,11 @@ def main(arguments=None):
         backbone, (text, image, tokenizer, scale) = open_backbone(arguments.start), embedded.load(arguments.start)
         model, rng = LanguageModel(arguments.work / "language_model"), random.Random(0)
         torch.manual_seed(0)
-        names = Names(backbone, WordNet(arguments.wordnet), model, tokenizer, rng)
-        figures = teach(text, tokenizer, names, arguments.steps, arguments.held_back_until, arguments.names)
+        vocabulary = Vocabulary(backbone, WordNet(arguments.wordnet), model, tokenizer, rng)
+        figures = teach(text, tokenizer, vocabulary, arguments.steps, arguments.held_back_until, arguments.names)
         print("held-back names beside their own: {:.3f}; once they are taught too: {:.3f}".format(*figures))
         save(arguments.out, embedded.Architecture(), text, image, math.log(scale) + math.log(2) / 2)
-        taught = [name for name in names.known if name not in NOTHING]
+        taught = [name for name in vocabulary.known if name not in NOTHING]
         (arguments.out / "known_names.txt").write_text("\n".join(taught) + "\n", encoding="utf-8")
     except InputError as error:
         sys.exit(str(error))
