@@ -60,7 +60,7 @@ def test_a_name_without_sense_says_so_and_why_shows_what_the_name_is_worth(page)
     expect(page.locator("#live .status b")).to_have_text("Done")
     page.locator("#why summary").click()
     worth = page.locator("#why .share-of-name").first
-    expect(worth).to_contain_text(re.compile(r"Told “.+” 0\.\d\d, told only “object” 0\.\d\d"))
+    expect(worth).to_contain_text(re.compile(r"Told “.+”\s+0\.\d\d, told only “object”\s+0\.\d\d"))
     page.locator("#product input").fill("broken")
     page.locator("#train").click()
     expect(page.get_by_text("is a state and no product name")).to_be_visible()
