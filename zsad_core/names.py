@@ -18,8 +18,8 @@ from .prompts import TEMPLATES
 
 ANYTHING = "object"  # what a name amounts to that is not understood
 KEPT = 256  # names whose vectors are kept
-# How many times likelier another name must be. Of the yardstick's pictures .06 are then called something else under their
-# own product, and .64 under another (`python -m training.looks`).
+# How many times likelier another name must be. Of the yardstick's pictures .06 are then called something else under
+# their own product, and .64 under another (`python -m training.looks`).
 CLEARLY = 150.0
 # Letters of a word to each of its pieces, at the least, for it to be understood.
 LETTERS_PER_PIECE = 2.0
