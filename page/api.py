@@ -1,4 +1,4 @@
-"""The named endpoints, for `gradio_client` and curl: /train, /inspect and /sweep."""
+"""The named endpoints, for `gradio_client` and curl: /train, /inspect, /looks and /sweep."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +8,7 @@ import numpy as np
 
 from page.inspection import IN_SCORING, detector_file
 from page.parts import Part, doubts_of, said_by, words_alone
+from page.product_name import looks_fields
 from page.runs import Runs
 from page.shared import FINEST, LONGEST, MEMORY, OURS, SharedState, read_photo_with_notes
 from page.training import SWEEPING, TRAINING, recipe_from
@@ -17,6 +18,7 @@ from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
 from zsad_core.figures import NEUTRAL, outlined, overlay, severity_picture
 from zsad_core.ignored import Box, Ignored, box_in
+from zsad_core.prompts import clean_product_name
 from zsad_core.recipe import PRESETS, Recipe
 from zsad_core.sweep import CLEAN, Place, Sweep, curves, image_scores, mean_curve
 
@@ -73,6 +75,9 @@ class Api:
                 **IN_SCORING,
             )
             call.click(
+                self.looks, [gr.File(label="image"), product], gr.JSON(label="looks"), api_name="looks", **IN_SCORING
+            )
+            call.click(
                 self.sweep,
                 [
                     gr.File(label="image"),
@@ -112,8 +117,9 @@ class Api:
                 Prompts x steps x (1 + the number of adjectives) may come to 72,000.
             seed: the same one gives the same detector.
         Returns:
-            While it goes on: what the training says about itself, and no file. At last: product, backbone, seed and
-            the detector's health, and the detector as a .safetensors file for /inspect. A training of over ten minutes
+            While it goes on: what the training says about itself, and no file. At last: product, whether the backbone
+            has a sense for its name ("understood"; else it amounts to "object"), backbone, seed and the detector's
+            health, and the detector as a .safetensors file for /inspect. A training of over ten minutes
             is stopped and kept; then there is a note that says so, as in /sweep.
         """
         recipe = recipe_from(preset, adjectives, prompts, words, steps)
@@ -123,6 +129,7 @@ class Api:
             yield {"phase": progress.phase, "step": progress.step, "steps": progress.steps, "says": str(progress)}, None
         detector = training.detector
         summary = {"product": detector.product, "backbone": self.shared.backbone.name, "seed": detector.seed}
+        summary["understood"] = self.shared.names.understood(detector.product)
         yield {"phase": "done", **summary, **detector.health, **noted(notes)}, detector_file(detector)
 
     @in_plain_words
@@ -191,6 +198,22 @@ class Api:
             return self.shared.look(asked, pixels, severities, seed, mode=mode)
         shown = corrupt_all(pixels, severities, seed)
         return shown, asked.inspect(shown, mode, ignored)
+
+    @in_plain_words
+    def looks(self, image: str, product: str = "metal nut") -> dict:
+        """Says which products an image looks like, and whether the backbone has a sense for a name.
+
+        Args:
+            image: an image file.
+            product: the name that is held against those of the shipped detectors.
+        Returns:
+            The three likeliest products with their shares from 0 to 1; the place at which the product stands among how
+            many; the product that the image looks like so much more that it is worth saying, or null; and whether the
+            product's name is understood, or else amounts to "object".
+        """
+        product = clean_product_name(product)
+        seen = self.shared.image_batch(self._image(image)[0]).encoded.image
+        return looks_fields(self.shared, seen, product)
 
     @in_plain_words
     def sweep(

@@ -22,6 +22,7 @@ from page.batch_report import (
 )
 from page.inspection import AT_ONCE, KEPT, SCORING, InspectView
 from page.parts_panel import PartsPanel
+from page.product_name import SetLooks
 from page.runs import Runs
 from page.selection import Selection, takes_selection
 from page.shared import SharedState, read_photo
@@ -215,8 +216,9 @@ class BatchView:
 
     def _score(self, request: gr.Request, images, of_samples: bool, before: Result | None, selection: Selection):
         """Scores images, drawing some three pictures a second, and gives the result at last."""
+        looks = SetLooks(self.shared, images, selection.kept.product, selection.own.values())
         with new_file("overlays.zip") as path, new_file("pictures.zip") as pictures:
-            scoring, drawn = BatchScoring(selection.detector, KeepsPictures(images, pictures), path), 0.0
+            scoring, drawn = BatchScoring(selection.detector, KeepsPictures(looks, pictures), path), 0.0
             for progress in self.runs.follow(request.session_hash, scoring):
                 if time.monotonic() - drawn >= LEAST_PAUSE:
                     drawn = time.monotonic()
@@ -228,7 +230,7 @@ class BatchView:
                 Path(file).unlink(missing_ok=True)
         yield (
             status(progress, scoring.skipped, ended=True),
-            report(result),
+            looks.line() + report(result),
             result,
             gr.update(value=csv_file(scoring.rows, result.threshold), interactive=True),
             gr.update(value=result.overlays, interactive=True),

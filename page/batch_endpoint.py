@@ -8,6 +8,7 @@ from page.api import in_plain_words, noted
 from page.batch_files import csv_file, new_file
 from page.inspection import TOGETHER
 from page.parts import count_of, doubts_of
+from page.product_name import SetLooks, as_fields
 from page.runs import Runs
 from page.shared import SharedState, read_photo
 from zsad_core.archives import ImageFiles
@@ -63,9 +64,9 @@ class BatchEndpoint:
                 then no longer zero-shot.
         Returns:
             While it goes on: how far it is, and no file. At last: product, threshold, AUROC (where folders name both
-            labels), the scores in [0, 1] with the highest first, and what was skipped and why; with good parts also
-            how many there are, which of them stand out, and every score by words alone; a CSV file of the scores; and a
-            zip of the images with their anomaly maps over them.
+            labels), the three likeliest products of the set with their shares, the scores in [0, 1], the highest first,
+            and what was skipped and why; with good parts also how many there are, which of them stand out, and every
+            score by words alone; a CSV file of the scores; and a zip of the images with their anomaly maps over them.
         """
         files = ImageFiles(images or (), read_photo)
         known = self.shared.detector_in(detector) if detector else self.shared.detector_for(product)
@@ -81,10 +82,11 @@ class BatchEndpoint:
             if calibrating.skipped:
                 origin += f", {len(calibrating.skipped)} left out"
         with new_file("overlays.zip") as path:
-            scoring = BatchScoring(asked, files, path)
+            looks = SetLooks(self.shared, files, asked.product)
+            scoring = BatchScoring(asked, looks, path)
             for progress in self.runs.follow(request.session_hash, scoring, notes):
                 yield _says("scoring", progress), None, None
-        summary = _summary(asked, scoring, threshold, origin) | noted(notes)
+        summary = _summary(asked, scoring, threshold, origin) | {"looks_like": as_fields(looks.looks)} | noted(notes)
         yield summary, csv_file(scoring.rows, threshold), str(path)
 
 

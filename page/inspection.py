@@ -12,6 +12,7 @@ from page.events import event_field
 from page.gradio_internals import save_for_visitor
 from page.methods import about_methods, method_switch
 from page.parts import count_of, said_by
+from page.product_name import TRAIN_FOR, looks_line
 from page.regions import box_drawn, layer, region_tools
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
@@ -109,6 +110,7 @@ class InspectView:
             self.corrupted = gr.HTML(corrupted_card(self.start), elem_id="corrupted")
             gr.HTML(RAMP, elem_id="ramp-place")
             self._tools = region_tools()
+        self._looks = gr.HTML(looks_line(self.start), elem_id="looks", js_on_load=TRAIN_FOR)
 
     def _sliders(self) -> None:
         with gr.Row(elem_classes="sliders"):
@@ -177,7 +179,7 @@ class InspectView:
             ],
             self.look,
             [self._shown, *self.chosen],
-            [self._shown, self._clean, self.corrupted, self.own_detector[-1]],
+            [self._shown, self._clean, self.corrupted, self.own_detector[-1], self._looks],
             trigger_mode="always_last",
             show_progress_on=[self._clean, self.corrupted],
             **WAITING,
@@ -186,11 +188,12 @@ class InspectView:
     @in_words
     @takes_selection
     def look(self, shown, selection: Selection):
-        """The cards and the file to download; the clean card only where there is another detector, image or method."""
+        """The cards, the file to download and what the picture looks like; where there is no other detector, image or
+        method, the corrupted card alone."""
         seen, corrupted = (*selection.subject, selection.method, _threshold(selection)), corrupted_card(selection)
         if shown == seen:
-            return shown, gr.skip(), corrupted, gr.skip()
-        return seen, clean_card(selection), corrupted, detector_file(selection.detector)
+            return shown, gr.skip(), corrupted, gr.skip(), gr.skip()
+        return seen, clean_card(selection), corrupted, detector_file(selection.detector), looks_line(selection)
 
     @in_words
     @takes_selection

@@ -29,6 +29,7 @@ from zsad_core.errors import InputError
 from zsad_core.figures import data_address
 from zsad_core.good_parts import MOST, reduced
 from zsad_core.images import image_size, read_image_with_notes
+from zsad_core.names import Names
 from zsad_core.prompts import clean_product_name
 from zsad_core.recipe import Recipe
 
@@ -69,11 +70,12 @@ class SharedState:
         methods: by name, ours first, then in the order of the poster's table.
         compared: the figures of all methods on the samples, made beforehand; None where there are none.
         missing: by name, why a method cannot run here; None where it can. MEMORY can where there are good parts.
+        names: holds product names against pictures.
     """
 
     def __init__(self, backbone: Backbone, assets: Path, training: Callable[..., Training] | None = None):
         """`training` makes what visitors ask for in place of `Detector.training`."""
-        self.backbone, self._training = backbone, training
+        self.backbone, self._training, self.names = backbone, training, Names(backbone)
         self.samples = read_samples(assets / "samples")
         named = {OURS: METHODS[OURS], **METHODS, MEMORY: GoodPartsMemory}
         self.methods = {name: made(backbone) for name, made in named.items()}

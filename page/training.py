@@ -10,6 +10,7 @@ import gradio as gr
 
 from page.inspection import AT_ONCE, SCORING, TOGETHER, InspectView
 from page.invitation import Invitation
+from page.product_name import TRAIN_FOR, name_note
 from page.runs import Runs
 from page.selection import Selection, takes_selection
 from page.shared import SharedState
@@ -89,7 +90,7 @@ class TrainView:
         first = next(iter(shared.shipped.values()))
         with gr.Column(elem_id="live"):
             self.picture = gr.HTML("", html_template=PICTURE, js_on_load=ASKS)
-            self.live = gr.HTML(resting(first))
+            self.live = gr.HTML(resting(first), js_on_load=TRAIN_FOR)
             self.parts = gr.CheckboxGroup(
                 list(WITHOUT),
                 value=list(WITHOUT),
@@ -135,11 +136,11 @@ class TrainView:
         """Trains, drawing at most ten pictures a second; gives the detector as bytes at last."""
         recipe = recipe_from(preset, adjectives, prompts, words, steps, parts)
         training = self.shared.training(product, recipe, 0 if seed is None else seed)
-        live = Live(self.shared.backbone, training.product, recipe)
+        live, note = Live(self.shared.backbone, training.product, recipe), name_note(self.shared, product)
         for progress in self.runs.follow(request.session_hash, training):
             if live.take(progress):
-                yield live.draw(progress), gr.skip()
-        yield live.draw(progress), training.detector.to_bytes()
+                yield note + live.draw(progress), gr.skip()
+        yield note + live.draw(progress), training.detector.to_bytes()
 
     @in_words
     @takes_selection

@@ -8,11 +8,12 @@ import gradio as gr
 import numpy as np
 
 from page.inspection import SCORING, InspectView
-from page.parts import said_by
+from page.parts import said_by, words_alone
 from page.selection import Selection, takes_selection
 from page.shared import SharedState
 from page.words import in_words
 from zsad_core.figures import data_address
+from zsad_core.names import ANYTHING
 from zsad_core.reasons import Explainer, Nearest, NearestPrompt, Reading, Reasons
 
 AROUND = 2  # patches on every side of the hottest one that are shown with it
@@ -61,12 +62,15 @@ watch('value', () => {
         levels: dict[str, Mapping[str, int]] = {"Clean": {}}
         if selection.corruptions:
             levels[f"Corrupted: {selection.corruptions}"] = selection.severities
-        columns = []
+        columns, anything = [], self.shared.detector_for(ANYTHING)
         for title, severities in levels.items():
             batch = self.shared.image_batch(selection.picture.pixels, severities)
             hottest = int(selection.kept.patch_probabilities(batch.encoded.dense).flatten(1).amax(dim=1).argmax())
+            asked = (words_alone(selection.kept), anything)
+            scores = [one.inspect_encoded(batch.encoded, batch.sizes)[0].score for one in asked]
             reasons = self.explainer.explain(selection.kept, batch.encoded, hottest)
-            columns.append(_column(title, batch.squares[hottest], reasons))
+            share = _share_of_name(selection.kept.product, *scores)
+            columns.append(_column(title, batch.squares[hottest], reasons, share))
         return f"{_note(selection)}{''.join(columns)}{self._aid()}"
 
     def _aid(self) -> str:
@@ -87,11 +91,18 @@ def _note(selection: Selection) -> str:
     return f"<p>The score above is {escape(selection.method_title)}’s. The reasons below are those of our method.</p>"
 
 
-def _column(title: str, pixels: np.ndarray, reasons: Reasons) -> str:
+def _share_of_name(product: str, by_name: float, by_anything: float) -> str:
+    """The score by words under the product's name, and under the name of anything."""
+    change = f"{round(by_name, 2) - round(by_anything, 2):+.2f}".replace("-", "−")
+    return f"""<p class="share-of-name">Told “{escape(product)}” <b>{by_name:.2f}</b>, told only “{ANYTHING}”
+<b>{by_anything:.2f}</b>: the name moves this score by {change}.</p>"""
+
+
+def _column(title: str, pixels: np.ndarray, reasons: Reasons, share_of_name: str) -> str:
     """The readings of one image (H, W, 3) as HTML."""
     whole = _reading("Whole image", pixels, reasons.image)
     patch = _reading("Hottest patch", _around(pixels, reasons), reasons.patch)
-    return f"<section><h3>{escape(title)}</h3>{whole}{patch}</section>"
+    return f"<section><h3>{escape(title)}</h3>{share_of_name}{whole}{patch}</section>"
 
 
 def _around(pixels: np.ndarray, reasons: Reasons) -> np.ndarray:

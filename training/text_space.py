@@ -62,6 +62,14 @@ def condition_vectors(text_vectors, things=("object", "product")):
     return class_vectors(text_vectors, groups)
 
 
+def beside_their_own(text_vectors, groups):
+    """Share of the names whose nearest other name is of their own group; groups: dict of group -> names."""
+    vectors = text_vectors([f"a photo of a {name}." for names in groups.values() for name in names])
+    group = torch.arange(len(groups)).repeat_interleave(torch.tensor([len(names) for names in groups.values()]))
+    nearest = (vectors @ vectors.T).fill_diagonal_(-1.0).argmax(dim=1)
+    return (group[nearest] == group).float().mean().item()
+
+
 def text_space(text_vectors, seed=0):
     """Figures of the text space: dict of name -> value."""
     rng = np.random.default_rng(seed)

@@ -249,6 +249,21 @@ def build_tokenizer(architecture: Architecture, folder: Path = ASSETS) -> Tokeni
     return Tokenizer(folder / "merges.txt.gz", architecture.context_length)
 
 
+def known_names(folder: Path = ASSETS) -> list[str]:
+    """The names that the image tower was trained with, in lower case.
+
+    Raises:
+        InputError: their file is missing or damaged.
+    """
+    try:
+        return (folder / "known_names.txt").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The embedded backbone in assets/embedded cannot be read ({error}): "
+            "restore the folder from the repository."
+        ) from error
+
+
 def load(folder: Path = ASSETS) -> tuple[TextTransformer, ImageTower, Tokenizer, float]:
     """Read the shipped weights.
 

@@ -12,6 +12,13 @@ MAX_ADJECTIVES = 8
 # The two adjectives that the poster gives for "abnormal".
 ADJECTIVES = ("damaged", "broken")
 
+# Words that say in which state a product is, and never which product it is.
+STATE_WORDS = frozenset(
+    "abnormal anomalous bent blemished broken chipped contaminated corroded cracked damaged defective deformed dented "
+    "dirty discolored faulty flawed flawless fractured imperfect incomplete intact misshapen punctured rusty scraped "
+    "scratched spoiled spotless stained torn unblemished undamaged warped".split()
+)
+
 # WinCLIP's compositional prompt ensemble (Jeong et al., CVPR 2023, appendix): 7 normal states, 4 abnormal ones and
 # "broken", which AnomalyCLIP and its successors add; 22 templates. {} is the product, then the product in its state.
 NORMAL_STATES = (
@@ -50,9 +57,20 @@ def clean_product_name(name: str) -> str:
 
     Raises:
         InputError: not a text, empty, over 80 characters, without any letter or digit (an emoji alone), with markup
-            (< or >), or with control or invisible characters.
+            (< or >), with control or invisible characters, or made of `STATE_WORDS` alone.
     """
-    return _clean(name, "product name", "metal nut", MAX_NAME_LENGTH)
+    cleaned = _clean(name, "product name", "metal nut", MAX_NAME_LENGTH)
+    if not without_states(cleaned)[0]:
+        raise InputError(f"{_quote(cleaned)} is a state and no product name: type what it is that may be so, such as "
+                         "'metal nut'.")  # fmt: skip
+    return cleaned
+
+
+def without_states(name: str) -> tuple[str, tuple[str, ...]]:
+    """A name without its `STATE_WORDS`, and these: "cracked mug" gives ("mug", ("cracked",))."""
+    words = name.split()
+    states = tuple(word for word in words if word.lower() in STATE_WORDS)
+    return " ".join(word for word in words if word not in states), states
 
 
 def clean_adjectives(adjectives: Sequence[str]) -> tuple[str, ...]:

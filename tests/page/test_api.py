@@ -260,7 +260,7 @@ def test_a_path_on_the_server_is_not_opened(client):
 
 def test_only_the_named_endpoints_are_public_and_they_are_documented(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/train", "/inspect", "/sweep", "/batch"}
+    assert set(endpoints) == {"/train", "/inspect", "/looks", "/sweep", "/batch"}
     assert [entry["parameter_name"] for entry in endpoints["/inspect"]["parameters"]][:3] == [
         "image",
         "product",

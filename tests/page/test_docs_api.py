@@ -49,7 +49,7 @@ def nuts(embedded):
 
 def test_every_endpoint_has_an_example_of_either_kind():
     assert {name: set(blocks) for name, blocks in EXAMPLES.items()} == dict.fromkeys(
-        ("train", "inspect", "sweep", "batch"), {"python", "bash"}
+        ("train", "inspect", "looks", "sweep", "batch"), {"python", "bash"}
     )
 
 
@@ -68,6 +68,13 @@ def test_inspect(answers, nuts):
     assert (variables["clean"], variables["blurred"]) == pytest.approx((clean, blurred), abs=1e-5)
     assert variables["verdict"] == verdict == seen.verdict
     assert Path(variables["overlay"]).is_file()
+
+
+def test_looks(answers):
+    variables, (looks,) = answers("looks")
+    assert variables["looks"] == looks
+    assert next(iter(looks["looks_like"])) == looks["more_like"] == "bottle" and looks["understood"]
+    assert 1 < looks["stands"] <= looks["among"] and looks["product"] == "zipper"
 
 
 def test_sweep(answers, nuts):

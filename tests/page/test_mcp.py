@@ -18,7 +18,13 @@ from page.batch import BatchView
 
 pytestmark = pytest.mark.slow
 
-HANDLERS = {"train": Api.train, "inspect": Api.inspect, "sweep": Api.sweep, "batch": BatchView.batch}
+HANDLERS = {
+    "train": Api.train,
+    "inspect": Api.inspect,
+    "looks": Api.looks,
+    "sweep": Api.sweep,
+    "batch": BatchView.batch,
+}
 DAMAGED, INTACT = (app.ASSETS / "samples/metal-nut" / f"{state}.jpg" for state in ("damaged", "intact"))
 SECRET = "/etc/hostname"
 
