@@ -66,7 +66,7 @@ def test_what_cannot_be_guessed_from_the_rest_stands_out(tiny_backbone, weights)
     for one in damaged:
         row, column = np.unravel_index(one.map.argmax(), one.map.shape)
         assert 24 <= row < 40 and 8 <= column < 24
-        assert one.score == one.map.max()
+        assert one.score <= one.map.max()
 
 
 def test_a_patch_is_only_judged_by_guesses_that_have_not_seen_it(tiny_backbone, weights):

@@ -166,5 +166,5 @@ def test_a_recipe_survives_being_written_down():
     ],
 )  # fmt: skip
 def test_values_that_make_no_recipe_are_refused_by_name(wrong):
-    with pytest.raises(InputError, match=f"Recipe.{next(iter(wrong))} must be"):
+    with pytest.raises(InputError, match=f"{next(iter(wrong)).replace('_', ' ').capitalize()} must be"):
         Recipe(**wrong)

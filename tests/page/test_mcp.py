@@ -14,7 +14,7 @@ from serving import serving
 
 import app
 from page.api import Api
-from page.batch import BatchView
+from page.batch_endpoint import BatchEndpoint
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ HANDLERS = {
     "inspect": Api.inspect,
     "looks": Api.looks,
     "sweep": Api.sweep,
-    "batch": BatchView.batch,
+    "batch": BatchEndpoint.batch,
 }
 DAMAGED, INTACT = (app.ASSETS / "samples/metal-nut" / f"{state}.jpg" for state in ("damaged", "intact"))
 SECRET = "/etc/hostname"

@@ -66,8 +66,10 @@ def test_the_preloaded_file_is_what_auto_looks_for(monkeypatch, tmp_path):
 
 
 def test_every_import_is_named_in_a_requirements_file():
-    """In the project's own, or, for an optional extra, in that of the folder where it is imported."""
+    """In the project's own, or, for an optional extra, in that of its folder or among those of the wheel."""
     distributions = packages_distributions()
+    wheel = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    extras = {canonicalize_name(name) for name in re.findall(r'^\w+ = \["([\w.-]+)', wheel, re.MULTILINE)}
     unnamed = set()
     for path in [
         ROOT / "app.py",
@@ -76,7 +78,7 @@ def test_every_import_is_named_in_a_requirements_file():
         *(ROOT / "training").rglob("*.py"),
     ]:
         files = [folder / "requirements.txt" for folder in path.relative_to(ROOT).parents]
-        named = set().union(*(requirements(ROOT / file) for file in files if (ROOT / file).is_file()))
+        named = extras.union(*(requirements(ROOT / file) for file in files if (ROOT / file).is_file()))
         for name in imported(path):
             if not {canonicalize_name(one) for one in distributions.get(name, [name])} & named:
                 unnamed.add((str(path.relative_to(ROOT)), name))
