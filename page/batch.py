@@ -26,7 +26,7 @@ from page.parts import count_of, doubts_of
 from page.parts_panel import PartsPanel
 from page.runs import Runs
 from page.selection import Selection, takes_selection
-from page.shared import SharedState, read_photo
+from page.shared import SharedState, read_photo_pages
 from page.words import in_words
 from zsad_core.archives import Entry, ImageFiles
 from zsad_core.batch import QUANTILE, BatchScoring, auroc, calibrated_threshold, to_csv
@@ -178,7 +178,7 @@ class BatchView:
             yield from self._score_files(request, paths, before, selection)
 
     def _score_files(self, request: gr.Request, paths, before: Result | None, selection: Selection):
-        yield from self._score(request, ImageFiles(paths or (), read_photo), False, before, selection)
+        yield from self._score(request, ImageFiles(paths or (), read_photo_pages), False, before, selection)
 
     def _score_samples(self, request: gr.Request, before: Result | None, selection: Selection):
         names = (sample.name.split("/") for sample in self.shared.samples.values())
@@ -235,7 +235,7 @@ class BatchView:
         """Scores many images, or a zip of them, and streams its progress.
 
         Args:
-            images: image files, or zips of them, with at most 1,000 images.
+            images: image files, or zips of them, with at most 1,000 images; each page of a TIFF or GIF is one.
                 Each is reduced to 1024 pixels on its longer side first. Where a zip has a folder named good, ok,
                 normal or intact, its images count as normal and those of other folders as damaged.
             product: their product's name; a detector is trained for it (quick) if there is none yet.
@@ -247,16 +247,16 @@ class BatchView:
         Returns:
             While it goes on: how far it is, and no file. At last: product, threshold, AUROC (where folders name both
             labels), the scores in [0, 1] with the highest first, and what was skipped and why; with good parts also
-            how many there are, which of them stand out, and every score by words alone; a CSV file of the scores; and a
-            zip of the images with their anomaly maps over them.
+            how many there are, which of them stand out, and every score by words alone; for an odd image, a note of
+            how it was read; a CSV file of the scores; and a zip of the images with their anomaly maps over them.
         """
-        files = ImageFiles(images or (), read_photo)
+        files = ImageFiles(images or (), read_photo_pages)
         known = self.shared.detector_in(detector) if detector else self.shared.detector_for(product)
         asked = self.shared.with_good_parts(known, self.shared.parts_in(good_parts))
         threshold, origin = NEUTRAL, count_of(asked.good_parts) if asked.good_parts else "neutral"
         notes: list[str] = []
         if normal_images:
-            calibrating = BatchScoring(asked, ImageFiles(normal_images, read_photo, intact_only=True))
+            calibrating = BatchScoring(asked, ImageFiles(normal_images, read_photo_pages, intact_only=True))
             for progress in self.runs.follow(request.session_hash, calibrating, notes):
                 yield _says("calibrating", progress), None, None
             threshold = calibrated_threshold([row.score for row in calibrating.rows])
@@ -291,6 +291,7 @@ class BatchView:
                     "width": row.size[0],
                     "height": row.size[1],
                     **({} if row.by_words is None else {"by_words": row.by_words}),
+                    **({"note": row.note} if row.note else {}),
                 }
                 for row in sorted(scoring.rows, key=lambda row: row.score, reverse=True)
             ],

@@ -27,7 +27,7 @@ from zsad_core.elongated import squares_in
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address
 from zsad_core.good_parts import MOST, reduced
-from zsad_core.images import image_size, read_image_with_notes
+from zsad_core.images import Page, image_size, read_image_with_notes, read_pages
 from zsad_core.prompts import clean_product_name
 from zsad_core.recipe import Recipe
 
@@ -275,15 +275,26 @@ def read_photo(source) -> np.ndarray:
 
 
 def read_photo_with_notes(source, longest: int = LONGEST) -> tuple[np.ndarray, list[str]]:
-    """As `read_photo`, and what its visitor should know of how it was read, a sentence each.
+    """As `read_photo`, and what its visitor should know of how it was read, a sentence each."""
+    return read_image_with_notes(source, longest=_longest(source, longest), most_pixels=MOST_DECODED)
+
+
+def read_photo_pages(source) -> list[Page]:
+    """As `read_photo`, every page of a TIFF and every frame of a GIF, with the notes of each. Raises InputError."""
+    return read_pages(source, longest=_longest(source, LONGEST), most_pixels=MOST_DECODED)
+
+
+def _longest(source, longest: int) -> int:
+    """The pixels that the longer side of an image may have, where one that is not elongated may have `longest`.
 
     An elongated image may have as many pixels as a square one, up to 16:1: its squares would be too small else.
     """
-    if isinstance(source, (str, Path, bytes)):
-        width, height = image_size(source)
-        if squares_in(height, width) > 1:
-            longest = max(longest, round(LONGEST * min(4, math.sqrt(max(width, height) / min(width, height)))))
-    return read_image_with_notes(source, longest=longest, most_pixels=MOST_DECODED)
+    if not isinstance(source, (str, Path, bytes)):
+        return longest
+    width, height = image_size(source)
+    if squares_in(height, width) == 1:
+        return longest
+    return max(longest, round(LONGEST * min(4, math.sqrt(max(width, height) / min(width, height)))))
 
 
 def read_samples(folder: Path) -> dict[str, Sample]:
