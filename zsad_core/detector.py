@@ -231,7 +231,7 @@ class Detector:
         places = ignore.places(*pixels.shape[:2])
         pixels = painted_over(pixels, places)
         if mode == "fine":
-            seen = inspect_finely(self, pixels)
+            seen = inspect_finely(self, pixels, left_out=places)
         else:
             encoded = self._encode(cut(pixels), mode)
             encoded = without_say(encoded, cut(places), self.patch_probabilities)
