@@ -15,7 +15,7 @@ from page.parts import count_of, said_by
 from page.regions import box_drawn, layer, region_tools
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
-from page.shared import LONGEST, MEMORY, OURS, Sample, SharedState, read_photo_with_notes
+from page.shared import FINEST, LONGEST, MEMORY, OURS, Sample, SharedState, read_photo_with_notes
 from page.words import in_words
 from zsad_core.cascade import CLOSEST
 from zsad_core.corruptions import MAX_SEVERITY
@@ -137,14 +137,17 @@ class InspectView:
                     if (button) trigger('select', {sample: button.dataset.sample});
                 });""",
             )
-            with gr.Column(scale=0, min_width=190, elem_classes="own"):
+            with gr.Column(scale=0, min_width=284, elem_classes="own"):
                 with gr.Row():
                     self._upload = gr.UploadButton(
                         "Your photo", file_types=["image"], size="sm", elem_id="upload", min_width=90
                     )
                     webcam_button = gr.Button("Webcam", size="sm", elem_id="webcam-button", min_width=80)
                     self._closer = gr.Button("Look closer", size="sm", elem_id="closer", min_width=90)
-                gr.HTML(f"Or paste or drop one; at most {LONGEST} pixels a side are used.", elem_classes="hint")
+                gr.HTML(
+                    f"Or paste or drop one. {LONGEST} pixels a side are used, {FINEST} on a closer look.",
+                    elem_classes="hint",
+                )
         self._webcam = gr.Image(
             sources=["webcam"], type="numpy", label="Webcam", elem_id="webcam", height=360, buttons=[]
         )
@@ -294,7 +297,7 @@ def _closer_label(photo: str | Photo) -> str:
 
 def _by(selection: Selection) -> str:
     if selection.closer:
-        return " · looked at closely"
+        return " · closer"
     return "" if selection.by_ours else f" · {selection.method_title}"
 
 
