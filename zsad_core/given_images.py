@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+import numpy as np
+
 from .archives import Entry, ImageFiles, Skipped
 from .errors import InputError
 from .file_names import is_image, is_litter
@@ -46,7 +48,7 @@ class GivenImages:
     def __len__(self) -> int:
         return sum(1 if isinstance(source, str) else len(source[1]) for source in self._sources)
 
-    def __iter__(self) -> Iterator[tuple[Entry, "list[Page] | InputError"]]:
+    def __iter__(self) -> Iterator[tuple[Entry, "np.ndarray | list[Page] | InputError"]]:
         damaged = iter(self._labels)
         for source in self._sources:
             if isinstance(source, str):
