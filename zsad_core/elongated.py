@@ -76,9 +76,9 @@ def _with_a_say(left_out: np.ndarray) -> list[bool]:
     spans = _spans(height, width)
     if len(spans) == 1:
         return [True, True]
-    says = (~left_out).any(axis=0 if width > height else 1).tolist()  # along the long side
-    edges = [*(first for first, _ in spans), spans[-2][1], len(says)]
-    return [any(says[begin:end]) for begin, end in zip(edges, edges[1:])]
+    along = left_out.T if width > height else left_out  # its first axis is the long one
+    edges = [*(first for first, _ in spans), spans[-2][1], len(along)]
+    return [not along[begin:end].all() for begin, end in zip(edges, edges[1:])]
 
 
 def joined_map(patches: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
