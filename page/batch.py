@@ -25,7 +25,7 @@ from page.parts_panel import PartsPanel
 from page.product_name import SetLooks
 from page.runs import Runs
 from page.selection import Selection, takes_selection
-from page.shared import SharedState, read_photo
+from page.shared import SharedState, read_photo_pages
 from page.threshold import threshold_in
 from page.words import in_words
 from zsad_core.archives import Entry, ImageFiles
@@ -206,7 +206,7 @@ class BatchView:
             yield from self._score_files(request, paths, before, selection)
 
     def _score_files(self, request: gr.Request, paths, before: Result | None, selection: Selection):
-        yield from self._score(request, ImageFiles(paths or (), read_photo), False, before, selection)
+        yield from self._score(request, ImageFiles(paths or (), read_photo_pages), False, before, selection)
 
     def _score_samples(self, request: gr.Request, before: Result | None, selection: Selection):
         names = (sample.name.split("/") for sample in self.shared.samples.values())

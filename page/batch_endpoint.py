@@ -10,7 +10,7 @@ from page.inspection import TOGETHER
 from page.parts import count_of, doubts_of
 from page.product_name import SetLooks, as_fields
 from page.runs import Runs
-from page.shared import SharedState, read_photo
+from page.shared import SharedState, read_photo_pages
 from zsad_core.archives import ImageFiles
 from zsad_core.batch import QUANTILE, BatchProgress, BatchScoring, auroc, calibrated_threshold
 from zsad_core.detector import Detector
@@ -53,7 +53,7 @@ class BatchEndpoint:
         """Scores many images, or a zip of them, and streams its progress.
 
         Args:
-            images: image files, or zips of them, with at most 1,000 images.
+            images: image files, or zips of them, with at most 1,000 images; each page of a TIFF or GIF is one.
                 Each is reduced to 1024 pixels on its longer side first. Where a zip has a folder named good, ok,
                 normal or intact, its images count as normal and those of other folders as damaged.
             product: their product's name; a detector is trained for it (quick) if there is none yet.
@@ -68,13 +68,13 @@ class BatchEndpoint:
             and what was skipped and why; with good parts also how many there are, which of them stand out, and every
             score by words alone; a CSV file of the scores; and a zip of the images with their anomaly maps over them.
         """
-        files = ImageFiles(images or (), read_photo)
+        files = ImageFiles(images or (), read_photo_pages)
         known = self.shared.detector_in(detector) if detector else self.shared.detector_for(product)
         asked = self.shared.with_good_parts(known, self.shared.parts_in(good_parts))
         threshold, origin = NEUTRAL, count_of(asked.good_parts) if asked.good_parts else "neutral"
         notes: list[str] = []
         if normal_images:
-            calibrating = BatchScoring(asked, ImageFiles(normal_images, read_photo, intact_only=True))
+            calibrating = BatchScoring(asked, ImageFiles(normal_images, read_photo_pages, intact_only=True))
             for progress in self.runs.follow(request.session_hash, calibrating, notes):
                 yield _says("calibrating", progress), None, None
             threshold = calibrated_threshold([row.score for row in calibrating.rows])
@@ -115,6 +115,7 @@ def _summary(detector: Detector, scoring: BatchScoring, threshold: float, origin
                 "width": row.size[0],
                 "height": row.size[1],
                 **({} if row.by_words is None else {"by_words": row.by_words}),
+                **({"note": row.note} if row.note else {}),
             }
             for row in sorted(scoring.rows, key=lambda row: row.score, reverse=True)
         ],

@@ -12,6 +12,7 @@ from PIL import Image
 from page.batch_report import Result
 from zsad_core.archives import Entry, ImageFiles
 from zsad_core.errors import InputError
+from zsad_core.images import Page
 
 LARGE_ROW = """<dialog aria-label="A row of the batch"><header><h3></h3><span class="label"></span>
 <button type="button" data-step="-1" aria-label="The row before">↑</button>
@@ -37,8 +38,9 @@ class KeepsPictures:
         number = 0
         with zipfile.ZipFile(self._path, "w") as archive:  # stored: a JPEG does not shrink
             for entry, found in self._images:
-                if not isinstance(found, InputError):
-                    archive.writestr(str(number), _small(found))
+                pages = [] if isinstance(found, InputError) else found if isinstance(found, list) else [Page(found, [])]
+                for page in pages:  # a row each
+                    archive.writestr(str(number), _small(page.pixels))
                     number += 1
                 yield entry, found
 

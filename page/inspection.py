@@ -16,10 +16,11 @@ from page.product_name import TRAIN_FOR, looks_line
 from page.regions import box_drawn, layer, region_tools
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
-from page.shared import LONGEST, MEMORY, OURS, Sample, SharedState, read_photo_with_notes
+from page.shared import FINEST, LONGEST, MEMORY, OURS, Sample, SharedState, read_photo_with_notes
 from page.threshold import state_from, verdict_from
 from page.words import in_words
 from zsad_core.baselines.winclip import WinClip
+from zsad_core.cascade import CLOSEST
 from zsad_core.corruptions import MAX_SEVERITY
 from zsad_core.detector import Detector, Inspection
 from zsad_core.errors import InputError
@@ -143,13 +144,17 @@ class InspectView:
                     if (button) trigger('select', {sample: button.dataset.sample});
                 });""",
             )
-            with gr.Column(scale=0, min_width=190, elem_classes="own"):
+            with gr.Column(scale=0, min_width=284, elem_classes="own"):
                 with gr.Row():
                     self._upload = gr.UploadButton(
                         "Your photo", file_types=["image"], size="sm", elem_id="upload", min_width=90
                     )
                     webcam_button = gr.Button("Webcam", size="sm", elem_id="webcam-button", min_width=80)
-                gr.HTML(f"Or paste or drop one; at most {LONGEST} pixels a side are used.", elem_classes="hint")
+                    self._closer = gr.Button("Look closer", size="sm", elem_id="closer", min_width=90)
+                gr.HTML(
+                    f"Or paste or drop one. {LONGEST} pixels a side are used, {FINEST} on a closer look.",
+                    elem_classes="hint",
+                )
         self._webcam = gr.Image(
             sources=["webcam"], type="numpy", label="Webcam", elem_id="webcam", height=360, buttons=[]
         )
@@ -160,6 +165,8 @@ class InspectView:
     def _wire(self) -> None:
         self._tools.select(self.leave_out, self.chosen, self.pictures, **SCORING)
         self.photo.change(_left_out, self.photo, self._tools, **AT_ONCE)
+        self._closer.click(self.look_closer, self.chosen, self.pictures, **SCORING)
+        self.photo.change(_closer_label, self.photo, self._closer, **AT_ONCE)
         self._strip.select(self.pick, self.chosen, [self.detector, *self.pictures], **SCORING)
         self._upload.upload(self.open, self._upload, self.pictures, **SCORING)
         self._webcam.input(self.open, self._webcam, self.pictures, **SCORING)
@@ -213,8 +220,22 @@ class InspectView:
     @takes_selection
     def leave_out(self, event: gr.EventData, selection: Selection):
         """A part was drawn that has no say from now on, or the whole picture is to be used again."""
-        picture = selection.picture
-        return Photo(picture.pixels, picture.description, box_drawn(event, *picture.pixels.shape[:2])), ""
+        photo = _own(selection)
+        return replace(photo, ignored=box_drawn(event, *photo.pixels.shape[:2])), ""
+
+    @in_words
+    @takes_selection
+    def look_closer(self, selection: Selection):
+        """A large photo is looked at closely from now on, or no longer."""
+        photo = _own(selection)
+        if not photo.closer and not (photo.file and self.shared.gains_by_closer_look(photo.file)):
+            least = 2 * CLOSEST * self.shared.backbone.image_size
+            gr.Info(
+                "A closer look changes nothing here: it is for a photo from a file of your own, of at least "
+                f"{least:,} pixels on its shorter side."
+            )
+            return gr.skip(), gr.skip()
+        return replace(photo, closer=not photo.closer), ""
 
     @in_words
     def open(self, source):
@@ -222,7 +243,7 @@ class InspectView:
         pixels, notes = read_photo_with_notes(source)
         for note in notes:
             gr.Info(note)
-        return Photo(pixels, "your photo"), ""
+        return Photo(pixels, "your photo", file=source if isinstance(source, str) else ""), ""
 
     @in_words
     def load(self, path, own):
@@ -287,7 +308,19 @@ def _left_out(photo: str | Photo) -> str:
     return "left out" if isinstance(photo, Photo) and photo.ignored else ""
 
 
+def _own(selection: Selection) -> Photo:
+    """What is looked at as a photo of the visitor's own."""
+    picture = selection.picture
+    return picture if isinstance(picture, Photo) else Photo(picture.pixels, picture.description)
+
+
+def _closer_label(photo: str | Photo) -> str:
+    return "One look" if isinstance(photo, Photo) and photo.closer else "Look closer"
+
+
 def _by(selection: Selection) -> str:
+    if selection.closer:
+        return " · closer"
     return "" if selection.by_ours else f" · {selection.method_title}"
 
 

@@ -64,7 +64,7 @@ class SetLooks:
         step = -(-len(self) // ASKED)
         for number, (entry, found) in enumerate(self._images):
             if number % step == 0 and not isinstance(found, InputError):
-                first = found if isinstance(found, np.ndarray) else found[0]  # of several pages
+                first = found if isinstance(found, np.ndarray) else found[0].pixels  # of several pages
                 self._seen.append(reduced(first, self.shared.backbone.image_size))
             yield entry, found
 

@@ -24,11 +24,20 @@ SLIDERS = POSTER_CORRUPTIONS  # the corruptions that have a slider, in the order
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """An image of the visitor's own, or a sample of which a part is left out: `ignored`, in pixels."""
+    """An image of the visitor's own, or a sample of which a part is left out.
 
-    pixels: np.ndarray  # (H, W, 3) uint8
+    Attributes:
+        pixels: (H, W, 3) uint8, as it is shown.
+        ignored: what is left out, in pixels.
+        file: the path of what was uploaded, which may be larger; empty where there is no file.
+        closer: whether it is looked at closely, in the pixels of its file.
+    """
+
+    pixels: np.ndarray
     description: str
     ignored: Box | None = None
+    file: str = ""
+    closer: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +123,11 @@ class Selection:
         return self.photo.ignored if isinstance(self.photo, Photo) else None
 
     @property
+    def closer(self) -> bool:
+        """Whether the image is looked at closely, which ours alone can."""
+        return self.by_ours and isinstance(self.photo, Photo) and self.photo.closer
+
+    @property
     def method_title(self) -> str:
         return self.shared.methods[self.method].title
 
@@ -137,6 +151,8 @@ class Selection:
 
     def _look(self, severities: Mapping[str, int]) -> tuple[np.ndarray, Inspection]:
         pixels, method = self.picture.pixels, self.method
+        if self.closer:
+            return self.shared.look_closer(self.detector, self.photo.file, pixels.shape[:2], severities, self.ignored)
         if self.ignored:
             fitted, pixels = self.shared.fitted(method, self.detector, self.parts), corrupt_all(pixels, severities)
             return pixels, look_without(fitted, self.shared.backbone, pixels, self.ignored)

@@ -8,11 +8,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from page.parts import Part
 from zsad_core import detector_file
@@ -21,6 +22,7 @@ from zsad_core.backbone import Backbone
 from zsad_core.baselines import METHODS, Fitted, ImageBatch, Resources, method_named
 from zsad_core.baselines.memory import GoodPartsMemory
 from zsad_core.baselines.ours import FittedDetector
+from zsad_core.cascade import closest_side
 from zsad_core.comparison import read_figures
 from zsad_core.corruptions import corrupt_all
 from zsad_core.detector import Detector, Inspection, Training
@@ -28,7 +30,8 @@ from zsad_core.elongated import squares_in
 from zsad_core.errors import InputError
 from zsad_core.figures import data_address
 from zsad_core.good_parts import MOST, reduced
-from zsad_core.images import image_size, read_image_with_notes
+from zsad_core.ignored import Box, Ignored
+from zsad_core.images import Page, image_size, read_image_with_notes, read_pages
 from zsad_core.names import Names
 from zsad_core.prompts import clean_product_name
 from zsad_core.recipe import Recipe
@@ -40,6 +43,7 @@ FIRST = "metal nut"  # the product on the first screen
 MOST_PASSES = 72_000  # through the text encoder in one training: the preset poster-scale with eight adjectives
 KEPT_BATCHES = 12  # images with their encodings, about 4 MB each
 KEPT_STRIPS = 2  # the same of elongated images, up to 80 MB each
+KEPT_CLOSER = 4  # pictures and maps of closer looks, as they are shown: up to 8 MB each
 KEPT_DETECTORS = 16
 KEPT_FITTED = 192  # other methods by product: two vectors each, or an FNN
 KEPT_MEMORIES = 16  # of good parts, 12 MB each at most
@@ -81,7 +85,7 @@ class SharedState:
         self.methods = {name: made(backbone) for name, made in named.items()}
         self.missing = {name: method.missing() for name, method in self.methods.items()}
         self._batches, self._strips = LruCache(KEPT_BATCHES), LruCache(KEPT_STRIPS)
-        self._fitted = LruCache(KEPT_FITTED)
+        self._fitted, self._closer = LruCache(KEPT_FITTED), LruCache(KEPT_CLOSER)
         self._detectors, self._memories = LruCache(KEPT_DETECTORS), LruCache(KEPT_MEMORIES)
         self.shipped = self._read_shipped(assets / "detectors")
         self.compared = read_figures(assets / "comparison.json", backbone)
@@ -178,7 +182,7 @@ class SharedState:
 
     def forget_unasked(self, seconds: float) -> None:
         """Forgets the photos, and what was computed of them, that nobody has asked for in so many seconds."""
-        for cache in (self._batches, self._strips, self._detectors, self._fitted, self._memories):
+        for cache in (self._batches, self._strips, self._closer, self._detectors, self._fitted, self._memories):
             cache.forget_unasked(seconds)
 
     def look(
@@ -206,6 +210,42 @@ class SharedState:
         fitted = self.fitted(method, detector, parts)
         batch = self.image_batch(pixels, severities, seed)
         return batch.images[0], fitted.inspect(batch)[0]
+
+    def gains_by_closer_look(self, file: str) -> bool:
+        """Whether a photo has so many pixels that a closer look sees more than one look. Raises InputError."""
+        width, height = image_size(file)
+        scale = min(1, FINEST / max(width, height))
+        return closest_side(int(height * scale), int(width * scale), self.backbone.image_size) is not None
+
+    def look_closer(
+        self,
+        detector: Detector,
+        file: str,
+        shown: tuple[int, int],
+        severities: Mapping[str, int],
+        ignored: Box | None = None,
+    ) -> tuple[np.ndarray, Inspection]:
+        """As `look` in the mode "fine" at the photo in a file; picture and map are given as large as it is shown.
+
+        Args:
+            shown: its height and width on the page. ignored: what of it is left out, in pixels of the page.
+
+        Raises:
+            InputError: as `look`, or the file is gone.
+        """
+        key = (detector, file, shown, tuple(sorted(severities.items())), ignored)
+        return self._closer.get(key, lambda: self._looked_closer(detector, file, shown, severities, ignored))
+
+    def _looked_closer(self, detector, file, shown, severities, ignored) -> tuple[np.ndarray, Inspection]:
+        if not Path(file).is_file():
+            raise InputError("The file of the photo is no longer kept here: upload it again to look closer.")
+        large = corrupt_all(read_photo_with_notes(file, FINEST)[0], severities)
+        left_out = Ignored((_scaled(ignored, shown, large.shape[:2]),)) if ignored else None
+        seen = detector.inspect(large, "fine", left_out)
+        size = shown[::-1]
+        anomaly_map = np.asarray(Image.fromarray(seen.map).resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
+        picture = np.asarray(Image.fromarray(large).resize(size, Image.Resampling.BICUBIC))
+        return picture, replace(seen, map=anomaly_map)
 
     def image_batch(self, pixels: np.ndarray, severities: Mapping[str, int] | None = None, seed: int = 0) -> ImageBatch:
         """The image under these corruptions, with what has been computed of it so far. Raises InputError as `look`."""
@@ -280,15 +320,26 @@ def read_photo(source) -> np.ndarray:
 
 
 def read_photo_with_notes(source, longest: int = LONGEST) -> tuple[np.ndarray, list[str]]:
-    """As `read_photo`, and what its visitor should know of how it was read, a sentence each.
+    """As `read_photo`, and what its visitor should know of how it was read, a sentence each."""
+    return read_image_with_notes(source, longest=_longest(source, longest), most_pixels=MOST_DECODED)
+
+
+def read_photo_pages(source) -> list[Page]:
+    """As `read_photo`, every page of a TIFF and every frame of a GIF, with the notes of each. Raises InputError."""
+    return read_pages(source, longest=_longest(source, LONGEST), most_pixels=MOST_DECODED)
+
+
+def _longest(source, longest: int) -> int:
+    """The pixels that the longer side of an image may have, where one that is not elongated may have `longest`.
 
     An elongated image may have as many pixels as a square one, up to 16:1: its squares would be too small else.
     """
-    if isinstance(source, (str, Path, bytes)):
-        width, height = image_size(source)
-        if squares_in(height, width) > 1:
-            longest = max(longest, round(LONGEST * min(4, math.sqrt(max(width, height) / min(width, height)))))
-    return read_image_with_notes(source, longest=longest, most_pixels=MOST_DECODED)
+    if not isinstance(source, (str, Path, bytes)):
+        return longest
+    width, height = image_size(source)
+    if squares_in(height, width) == 1:
+        return longest
+    return max(longest, round(LONGEST * min(4, math.sqrt(max(width, height) / min(width, height)))))
 
 
 def read_samples(folder: Path) -> dict[str, Sample]:
@@ -306,6 +357,13 @@ def read_samples(folder: Path) -> dict[str, Sample]:
         raise InputError(f"The sample images in {folder.name} cannot be read ({error}): restore the folder from the "
                          "repository.") from error  # fmt: skip
     return {sample.name: sample for sample in samples}
+
+
+def _scaled(box: Box, size: tuple[int, int], other: tuple[int, int]) -> Box:
+    """A rectangle in a picture of a size (height, width), in one of another size; no smaller for being rounded."""
+    down, across = other[0] / size[0], other[1] / size[1]
+    x0, y0, x1, y1 = box
+    return math.floor(x0 * across), math.floor(y0 * down), math.ceil(x1 * across), math.ceil(y1 * down)
 
 
 def _if_it_fits(path: Path, backbone: Backbone) -> Detector | None:

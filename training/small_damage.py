@@ -22,6 +22,7 @@ from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.images import read_image
 from zsad_core.recipe import Recipe
+from zsad_core.verdict import NEUTRAL
 
 from .real_images import auroc
 from .yardstick import FOLDER, LOOKS
@@ -96,9 +97,10 @@ def _enlarged(unit: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, t
 
 
 def measured(products: int, pictures: int, report=print) -> list[str]:
-    """The lines of a Markdown table: AUROC and looks of each rule, over so many products and pairs of pictures."""
+    """The lines of a Markdown table of the rules, over so many products and pairs of pictures of each."""
     backbone, folders = load_backbone("embedded"), sorted(path for path in FOLDER.iterdir() if path.is_dir())
     found = {(rule, kind): [] for rule in RULES for kind in ("tray", "enlarged")}
+    over = {rule: ([], []) for rule in RULES}  # whether a score is over .5, of clean and of damaged pictures
     looks, counted = dict.fromkeys(RULES, 0), CountedEncode(backbone.encode)
     backbone.encode = counted
     for number, folder in enumerate(folders[:: max(1, len(folders) // products)][:products]):
@@ -111,17 +113,23 @@ def measured(products: int, pictures: int, report=print) -> list[str]:
             counted.known.clear()
             for damaged, picture in enumerate(pair):
                 for rule, inspect in RULES.items():
-                    scores[rule].append((bool(damaged), inspect(detector, picture).score))
+                    score = inspect(detector, picture).score
+                    scores[rule].append((bool(damaged), score))
+                    over[rule][damaged].append(score > NEUTRAL)
                     looks[rule] += counted.looks
                     counted.looks = 0
         for rule, pairs in scores.items():
             if pairs:
                 found[rule, kind].append(auroc(*map(np.array, zip(*pairs))))
         report(f"{product}, {kind}: {scores}", flush=True)
-    lines = ["| | tray | enlarged | mean | looks, of those of all windows |", "|---|---|---|---|---|"]
+    lines = [
+        "| | tray | enlarged | mean | clean ones over .5 | damaged ones over .5 | looks, of those of all windows |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for rule in RULES:
         both = [np.mean(found[rule, kind]) for kind in ("tray", "enlarged")]
         cells = [f"{value:.3f}" for value in (*both, np.mean(both))]
+        cells += [f"{sum(of_these)} of {len(of_these)}" for of_these in over[rule]]
         lines.append(f"| {rule} | {' | '.join(cells)} | {looks[rule] / looks['all windows']:.3f} |")
     return lines
 

@@ -22,7 +22,7 @@ import numpy as np
 from .errors import InputError
 from .file_names import is_image, is_litter
 from .image_headers import KNOWN, SUFFIXES
-from .images import pixel_count, read_image
+from .images import Page, pixel_count, read_image
 from .labels import labels, taken_for
 from .masks import is_mask_folder, masks_among
 from .zip_names import names_of
@@ -77,11 +77,11 @@ class ImageFiles:
 
     Each step of the iteration gives an `Entry` and its (H, W, 3) uint8 pixels, or the InputError that says why it has
     none. What can be told without reading is not listed at all but in `skipped`; the litter of file managers is in
-    neither.
+    neither. Over MAX_IMAGES pages in all, what follows is not read.
 
     Args:
         paths: of images, or of zips by the suffix .zip.
-        read: makes the pixels of a path, or of the bytes of an entry, or raises InputError.
+        read: makes the pixels of a path, or of the bytes of an entry, or a list of its pages, or raises InputError.
         most_seconds: from the first image to the last, with what is done in between; what is left then is not read.
         intact_only: whether those that their folders label damaged are skipped.
 
@@ -96,7 +96,7 @@ class ImageFiles:
     def __init__(
         self,
         paths: Iterable[str | Path],
-        read: Callable[[str | Path | bytes], np.ndarray] = read_image,
+        read: Callable[[str | Path | bytes], np.ndarray | list[Page]] = read_image,
         most_seconds: float = MAX_SECONDS,
         intact_only: bool = False,
     ):
@@ -129,8 +129,8 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __iter__(self) -> Iterator[tuple[Entry, "np.ndarray | InputError"]]:
-        unpacking, pixels, started = _Unpacking(), 0, time.perf_counter()
+    def __iter__(self) -> Iterator[tuple[Entry, "np.ndarray | list[Page] | InputError"]]:
+        unpacking, pixels, pages, started = _Unpacking(), 0, 0, time.perf_counter()
         for path, group in groupby(zip(self.entries, self._sources, strict=True), key=lambda pair: pair[1][0]):
             with ExitStack() as stack:
                 archive = None
@@ -140,11 +140,17 @@ class ImageFiles:
                             raise _rest(f"{self._most_seconds / 60:.0f} minutes")
                         if pixels > MAX_PIXELS:
                             raise _rest(f"{MAX_PIXELS // 10**6:,} megapixels")
+                        if pages >= MAX_IMAGES:
+                            raise _rest(f"{MAX_IMAGES:,} pages")
                         if info is not None and archive is None:
                             archive = stack.enter_context(_open_zip(path))
                         source = path if info is None else unpacking.read(archive, info)
-                        pixels += pixel_count(source)
+                        of_first = pixel_count(source)
+                        pixels += of_first
                         found = self._read(source)
+                        if isinstance(found, list):
+                            pixels += of_first * (len(found) - 1)
+                            pages += len(found)
                     except InputError as error:
                         found = error
                     yield entry, found

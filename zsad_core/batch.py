@@ -20,6 +20,7 @@ from .detector import BATCH, Detector, Inspection
 from .errors import InputError
 from .figures import outlined, overlay
 from .ignored import Ignored
+from .images import Page
 from .regions import Region, listed
 
 PIXELS_AT_ONCE = 16_000_000  # of images that are held at a time; the last one may go beyond
@@ -170,9 +171,35 @@ def _harmless(text: str) -> str:
     return f"'{text}" if first in ("=", "+", "-", "@", "\N{MINUS SIGN}") else text
 
 
+class EachPage:
+    """Images, each page of one that has several as an image of its own: an `Entry`, and a `Page` or an InputError.
+
+    Args:
+        images: with a length, each with its pixels, its list of `Page`, or the InputError that says why it has none.
+    """
+
+    def __init__(self, images):
+        self._images, self._more = images, 0
+
+    def __len__(self) -> int:
+        """How many there are, as far as is known: more with every file of several pages that is read."""
+        return len(self._images) + self._more
+
+    def __iter__(self) -> Iterator[tuple[Entry, Page | InputError]]:
+        for entry, found in self._images:
+            if isinstance(found, InputError):
+                yield entry, found
+                continue
+            pages = [Page(found, [])] if isinstance(found, np.ndarray) else found
+            self._more += len(pages) - 1
+            for number, page in enumerate(pages, 1):
+                name = f"{entry.name} (page {number} of {len(pages)})" if len(pages) > 1 else entry.name
+                yield replace(entry, name=name), page
+
+
 def scored(
     detector: Detector,
-    images: Iterable[tuple[Entry, np.ndarray | Sequence[np.ndarray] | InputError]],
+    images: Iterable[tuple[Entry, Page | InputError]],
     mode: str = "fast",
     ignore: Ignored | None = None,
     stopped: Callable[[], bool] = lambda: False,
@@ -180,18 +207,18 @@ def scored(
     """Scores images, a few at a time, in their order; no more than those few are in memory.
 
     Args:
-        images: each with its pixels, those of its pages, or the InputError that says why it has none.
+        images: as `EachPage` gives them.
         mode, ignore: as for `Detector.inspect`.
         stopped: asked before an image is read; the images at hand are not scored then.
     """
     # On a CPU one a core, so that a stop need not wait for more.
     most = max(1, idle_cores()) if detector.backbone.device.type == "cpu" else BATCH
     chunk, pixels = [], 0
-    for entry, found in _pages(() if stopped() else images):
+    for entry, found in () if stopped() else images:
         if stopped():
             return
         chunk.append((entry, found))
-        pixels += 0 if isinstance(found, InputError) else found[..., 0].size
+        pixels += 0 if isinstance(found, InputError) else found.pixels[..., 0].size
         if len(chunk) == most or pixels >= PIXELS_AT_ONCE:
             yield _scored(detector, chunk, mode, ignore)
             chunk, pixels = [], 0
@@ -199,26 +226,16 @@ def scored(
         yield _scored(detector, chunk, mode, ignore)
 
 
-def _pages(images: Iterable) -> Iterator[tuple[Entry, np.ndarray | InputError]]:
-    """Each page of an image that has several as an image of its own."""
-    for entry, found in images:
-        if isinstance(found, (np.ndarray, InputError)):
-            yield entry, found
-            continue
-        for number, page in enumerate(found, 1):
-            name = f"{entry.name} (page {number} of {len(found)})" if len(found) > 1 else entry.name
-            yield replace(entry, name=name), page
-
-
 def _scored(detector: Detector, chunk: list, mode: str, ignore: Ignored | None) -> list[Scored | Skipped]:
-    readable = [found for _, found in chunk if not isinstance(found, InputError)]
+    readable = [found.pixels for _, found in chunk if not isinstance(found, InputError)]
     seen = iter(() if ignore else detector.inspect(readable, mode))
     results: list[Scored | Skipped] = []
     for entry, found in chunk:
         try:
             if isinstance(found, InputError):
                 raise found
-            results.append(Scored(entry, found, detector.inspect(found, mode, ignore) if ignore else next(seen)))
+            inspection = detector.inspect(found.pixels, mode, ignore) if ignore else next(seen)
+            results.append(Scored(entry, found.pixels, inspection, " ".join(found.notes)))
         except InputError as error:  # also where a place to leave out does not fit this image
             results.append(Skipped(entry.name, str(error)))
     return results
@@ -234,7 +251,7 @@ class BatchScoring:
 
     Args:
         detector: a `Detector`.
-        images: an `ImageFiles`, or any list of entries, each with its pixels or the InputError that says why not.
+        images: an `ImageFiles`, or any list that `EachPage` takes.
         overlays: where to write a zip of the images with their maps and regions over them; not written if not given.
         mode, ignore: as for `Detector.inspect`.
 
@@ -247,7 +264,7 @@ class BatchScoring:
     def __init__(
         self,
         detector: Detector,
-        images: ImageFiles | Sequence[tuple[Entry, np.ndarray | InputError]],
+        images: ImageFiles | Sequence[tuple[Entry, np.ndarray | list[Page] | InputError]],
         overlays: str | Path | None = None,
         mode: str = "fast",
         ignore: Ignored | None = None,
@@ -264,14 +281,14 @@ class BatchScoring:
         self._stopped.set()
 
     def __iter__(self) -> Iterator[BatchProgress]:
-        started, done = time.perf_counter(), 0
+        started, done, pages = time.perf_counter(), 0, EachPage(self.images)
         with zipfile.ZipFile(self.overlays or io.BytesIO(), "w") as archive:  # stored: a JPEG does not shrink
-            yield BatchProgress(0, len(self.images), 0.0)
-            for chunk in scored(self.detector, self.images, self._mode, self._ignore, self._stopped.is_set):
+            yield BatchProgress(0, len(pages), 0.0)
+            for chunk in scored(self.detector, pages, self._mode, self._ignore, self._stopped.is_set):
                 self._keep(chunk, archive)
                 done += len(chunk)
                 self.seconds = time.perf_counter() - started
-                yield BatchProgress(done, max(done, len(self.images)), self.seconds)
+                yield BatchProgress(done, len(pages), self.seconds)
 
     def _keep(self, chunk: list[Scored | Skipped], archive: zipfile.ZipFile) -> None:
         self.skipped += [one for one in chunk if isinstance(one, Skipped)]

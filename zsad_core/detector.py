@@ -231,11 +231,11 @@ class Detector:
         places = ignore.places(*pixels.shape[:2])
         pixels = painted_over(pixels, places)
         if mode == "fine":
-            seen = inspect_finely(self, pixels)
+            seen = inspect_finely(self, pixels, left_out=places)
         else:
             encoded = self._encode(cut(pixels), mode)
             encoded = without_say(encoded, cut(places), self.patch_probabilities)
-            (seen,) = self.inspect_encoded(encoded, [pixels.shape[:2]])
+            (seen,) = self.inspect_encoded(encoded, [pixels.shape[:2]], [places])
         return dataclasses.replace(seen, map=partial(silenced, seen, places))
 
     def _encode(self, squares: list[np.ndarray], mode: str) -> Encoded:
@@ -244,21 +244,24 @@ class Detector:
             encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(squares, mode=mode))
         return encoded
 
-    def inspect_encoded(self, encoded, sizes: Sequence[tuple[int, int]]) -> list[Inspection]:
+    def inspect_encoded(
+        self, encoded, sizes: Sequence[tuple[int, int]], left_out: Sequence[np.ndarray] | None = None
+    ) -> list[Inspection]:
         """Scores images that the backbone has encoded already, so that many detectors can ask about one encoding.
 
         Args:
             encoded: what `backbone.encode` gave for the squares that `elongated.cut_all` makes of N images.
             sizes: (height, width) of each image in pixels, to which its map is brought.
+            left_out: as for `joined_scores`.
         """
         whole, patches = self.evidence(encoded)
         found, maps = self.backbone.profile.scale(OURS)(whole, patches)
-        scores = joined_scores(found.tolist(), sizes)
+        scores = joined_scores(found.tolist(), sizes, left_out)
         by_words = [None] * len(scores)
         if self.memory is not None:
             by_words = scores
             found, maps = self.memory.inspect(encoded.features, patches, found)
-            scores = joined_scores(found.tolist(), sizes)
+            scores = joined_scores(found.tolist(), sizes, left_out)
         return [
             Inspection(
                 score=score,

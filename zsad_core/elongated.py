@@ -50,14 +50,35 @@ def by_picture(values: Numbered, sizes: Sequence[tuple[int, int]]) -> Iterator[N
     assert first == len(values)
 
 
-def joined_scores(scores: list[float], sizes: Sequence[tuple[int, int]]) -> list[float]:
+def joined_scores(
+    scores: list[float], sizes: Sequence[tuple[int, int]], left_out: Sequence[np.ndarray] | None = None
+) -> list[float]:
     """The scores of pictures, of those of their squares: that of the worst place.
 
     A place lies in two squares that are next to each other, or in the first or the last one alone, and its score is the
     mean of theirs. The highest of many squares alone would be too high by chance.
+
+    Args:
+        left_out: (height, width) bool of each picture, what of it has no say; so has a place that is wholly left out.
     """
-    ends = [[of_one[0], *of_one, of_one[-1]] for of_one in by_picture(scores, sizes)]
-    return [max((one + following) / 2 for one, following in zip(padded, padded[1:])) for padded in ends]
+    joined = []
+    for number, of_one in enumerate(by_picture(scores, sizes)):
+        places = [(one + following) / 2 for one, following in zip([of_one[0], *of_one], [*of_one, of_one[-1]])]
+        if left_out is not None:
+            places = [score for score, says in zip(places, _with_a_say(left_out[number]), strict=True) if says]
+        joined.append(max(places))
+    return joined
+
+
+def _with_a_say(left_out: np.ndarray) -> list[bool]:
+    """Whether anything is not left out of each place of a picture, as `joined_scores` counts them."""
+    height, width = left_out.shape
+    spans = _spans(height, width)
+    if len(spans) == 1:
+        return [True, True]
+    along = left_out.T if width > height else left_out  # its first axis is the long one
+    edges = [*(first for first, _ in spans), spans[-2][1], len(along)]
+    return [not along[begin:end].all() for begin, end in zip(edges, edges[1:])]
 
 
 def joined_map(patches: torch.Tensor, size: tuple[int, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from .archives import Entry, ImageFiles, Skipped
 from .errors import InputError
 from .file_names import is_image, is_litter
-from .images import read_image
+from .images import Page, read_pages
 from .labels import labels
 from .masks import is_mask_folder, masks_among
 
@@ -20,14 +20,13 @@ from .masks import is_mask_folder, masks_among
 class GivenImages:
     """The images in what was given, in that order, a folder's by their paths; iterating reads them, one at a time.
 
-    Each step gives an `Entry`, named by its path as it was given, and its pixels or the InputError that says why it has
+    Each step gives an `Entry`, named by its path as it was given, and its pages or the InputError that says why it has
     none. What is given by its own name is read whatever its name; in folders and zips, images are told by their
     suffix. A file of the user's own has no limit but that of an image; a zip has those of `ImageFiles`.
 
     Args:
         given: paths and patterns.
-        read: makes the pixels of a path, or of the bytes of an entry of a zip, or those of its pages in a list, or
-            raises InputError.
+        read: makes the pages of a path, or of the bytes of an entry of a zip, or raises InputError.
 
     Attributes:
         left_out: what is no photo: masks, and other files in folders and zips.
@@ -35,7 +34,7 @@ class GivenImages:
         files: paths of the files of all of it, zips among them.
     """
 
-    def __init__(self, given: Iterable[str], read: Callable[..., np.ndarray] = read_image):
+    def __init__(self, given: Iterable[str], read: Callable[..., list[Page]] = read_pages):
         self._read = read
         self._sources: list[str | tuple[str, ImageFiles]] = []  # a file, or a zip and what is in it
         self.left_out: list[Skipped] = []
@@ -49,7 +48,7 @@ class GivenImages:
     def __len__(self) -> int:
         return sum(1 if isinstance(source, str) else len(source[1]) for source in self._sources)
 
-    def __iter__(self) -> Iterator[tuple[Entry, "np.ndarray | InputError"]]:
+    def __iter__(self) -> Iterator[tuple[Entry, "np.ndarray | list[Page] | InputError"]]:
         damaged = iter(self._labels)
         for source in self._sources:
             if isinstance(source, str):
@@ -59,7 +58,7 @@ class GivenImages:
                 for entry, found in images:
                     yield replace(entry, name=f"{path}/{entry.name}"), found
 
-    def _read_file(self, path: str) -> "np.ndarray | InputError":
+    def _read_file(self, path: str) -> "list[Page] | InputError":
         try:
             return self._read(path)
         except InputError as error:

@@ -13,6 +13,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -85,24 +86,19 @@ def read_image_with_notes(
     source, longest: int | None = None, most_pixels: int = MAX_PIXELS
 ) -> tuple[np.ndarray, list[str]]:
     """As `read_image`, and what a person should know of how it was read, a sentence each."""
-    notes: list[str] = []
-    if isinstance(source, np.ndarray):
-        pixels = _from_array(source, longest, notes)
-    elif isinstance(source, Image.Image):
-        pixels = _from_pil(source, "The image", longest, notes)
-    else:
-        with _file(source) as (data, name):
-            header = _header(data, name)
-            (pixels,) = _pages(data, header, (0,), name, longest, most_pixels, notes)
-    brightest = int(pixels.max())
-    if brightest < NEARLY_BLACK:
-        notes.append(
-            f"The picture is nearly black, its brightest value is {brightest} of 255: if it is not, save it in 8 bits."
-        )
-    return pixels, notes
+    (page,) = _read(source, longest, most_pixels, every=False)
+    return page.pixels, page.notes
 
 
-def read_pages(source, longest: int | None = None, most_pixels: int = MAX_PIXELS) -> list[np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class Page:
+    """A picture (H, W, 3) uint8, and what a person should know of how it was read, a sentence each."""
+
+    pixels: np.ndarray
+    notes: list[str]
+
+
+def read_pages(source, longest: int | None = None, most_pixels: int = MAX_PIXELS) -> list[Page]:
     """Every page of a TIFF and every frame of a GIF, as `read_image` reads one; of any other source the one picture.
 
     Smaller copies and masks within a TIFF are no pages.
@@ -110,13 +106,30 @@ def read_pages(source, longest: int | None = None, most_pixels: int = MAX_PIXELS
     Raises:
         InputError: as `read_image`, or over MAX_PAGES pages, or over MAX_PIXELS in all of them.
     """
-    if isinstance(source, (np.ndarray, Image.Image)):
-        return [read_image(source, longest, most_pixels)]
-    with _file(source) as (data, name):
-        header = _header(data, name)
-        if len(header.pages) > MAX_PAGES:
-            raise InputError(f"{name} has over {MAX_PAGES} pages: save them as several files.")
-        return list(_pages(data, header, header.pages, name, longest, most_pixels, []))
+    return _read(source, longest, most_pixels, every=True)
+
+
+def _read(source, longest: int | None, most_pixels: int, every: bool) -> list[Page]:
+    """The first page of a source, or every one."""
+    notes: list[str] = []
+    if isinstance(source, np.ndarray):
+        pages = [Page(_from_array(source, longest, notes), notes)]
+    elif isinstance(source, Image.Image):
+        pages = [Page(_from_pil(source, "The image", longest, notes), notes)]
+    else:
+        with _file(source) as (data, name):
+            header = _header(data, name)
+            if every and len(header.pages) > MAX_PAGES:
+                raise InputError(f"{name} has over {MAX_PAGES} pages: save them as several files.")
+            pages = list(_pages(data, header, header.pages or (0,) if every else (0,), name, longest, most_pixels))
+    for page in pages:
+        brightest = int(page.pixels.max())
+        if brightest < NEARLY_BLACK:
+            page.notes.append(
+                f"The picture is nearly black, its brightest value is {brightest} of 255: if it is not, save it in 8 "
+                "bits."
+            )
+    return pages
 
 
 @contextmanager
@@ -209,16 +222,16 @@ def _pages(
     name: str,
     longest: int | None,
     most_pixels: int,
-    notes: list[str],
-) -> Iterator[np.ndarray]:
-    """These pages of a file, (H, W, 3) each, one after the other; only the first page adds to the notes."""
+) -> Iterator[Page]:
+    """These pages of a file, one after the other."""
     # The size is known before Image.open, which warns of a large image through a global filter, and names no size.
     total = 0
     with _opened(data, header, name) as image:
-        if (count := max(len(header.pages), _frames(image, header))) > 1 and len(pages) == 1:
-            of = f"over {MAX_PAGES}" if count > MAX_PAGES else count
-            notes.append(f"Page 1 of {of} is read.")
+        count = max(len(header.pages), _frames(image, header))
         for page in pages:
+            notes: list[str] = []
+            if count > 1 and len(pages) == 1:
+                notes.append(f"Page 1 of {f'over {MAX_PAGES}' if count > MAX_PAGES else count} is read.")
             if page:
                 header = _header(data, name, page)
             total += header.width * header.height
@@ -229,7 +242,7 @@ def _pages(
                 )
             if page:
                 _turn_to(image, page, name)
-            yield _decoded(data, image, header, name, longest, most_pixels, notes)
+            yield Page(_decoded(data, image, header, name, longest, most_pixels, notes), notes)
 
 
 def _frames(image: Image.Image, header: Header) -> int:

@@ -133,13 +133,14 @@ def _score(detector, images, mode: str, ignore, output: "_Output") -> int:
     from tqdm import tqdm
 
     from .archives import Skipped
-    from .batch import scored
+    from .batch import EachPage, scored
     from .inspect_output import say
 
-    failures = 0
+    failures, pages = 0, EachPage(images)
     # A bar on a terminal, and nothing elsewhere.
-    with tqdm(total=len(images), unit="image", file=sys.stderr, disable=None, leave=False) as bar:
-        for chunk in scored(detector, images, mode, ignore):
+    with tqdm(total=len(pages), unit="image", file=sys.stderr, disable=None, leave=False) as bar:
+        for chunk in scored(detector, pages, mode, ignore):
+            bar.total = len(pages)
             for one in chunk:
                 try:
                     if isinstance(one, Skipped):
@@ -174,7 +175,7 @@ class _Output:
 
         from .batch import Row
         from .figures import outlined, overlay
-        from .inspect_output import json_text, table_line
+        from .inspect_output import json_text, say, table_line
         from .regions import abnormal_places
 
         name, failed, written = one.entry.name, None, ""
@@ -188,6 +189,8 @@ class _Output:
         with tqdm.external_write_mode(file=sys.stdout):
             text = json_text(row, self._threshold, detector) if self._json else table_line(row, self._asked)
             print(text, flush=True)
+        if row.note and not self._json:
+            say(f"{name}: {row.note}")
         if self._table:
             self._table.add(row)
         if self._masks:

@@ -214,6 +214,16 @@ def test_a_thousand_photos_of_twelve_megapixels_are_within_a_batch():
     assert archives.MAX_IMAGES * 12_000_000 <= archives.MAX_PIXELS
 
 
+def test_pages_count_towards_what_a_batch_may_read(make, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_IMAGES", 5)
+    files = ImageFiles([make(*((f"{number}.png", png()) for number in range(5)))], lambda source: [source] * 3)
+    assert errors(files) == dict.fromkeys(
+        ("2.png", "3.png", "4.png"), "The batch's limit of 5 pages was reached: score the rest in another batch."
+    )
+    monkeypatch.setattr(archives, "MAX_PIXELS", 30)
+    assert [int(name[0]) for name in errors(files)] == [1, 2, 3, 4]
+
+
 def test_what_is_over_the_time_of_a_batch_is_named_and_not_read(make, monkeypatch):
     clock = iter(range(0, 10_000, 100))
     monkeypatch.setattr(archives.time, "perf_counter", lambda: next(clock))

@@ -11,10 +11,11 @@ from sklearn.metrics import roc_auc_score
 
 from zsad_core import batch
 from zsad_core.archives import Entry, ImageFiles
-from zsad_core.batch import BatchScoring, Row, auroc, calibrated_threshold, scored, to_csv
+from zsad_core.batch import BatchScoring, EachPage, Row, auroc, calibrated_threshold, scored, to_csv
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.ignored import Ignored
+from zsad_core.images import Page
 from zsad_core.recipe import Recipe
 from zsad_core.regions import Region
 
@@ -188,9 +189,11 @@ def test_a_name_that_is_no_text_is_escaped():
 
 
 def test_pages_are_rows_of_their_own(detector, images):
-    found = [(Entry("a.tif", True), images[:3]), (Entry("b.tif"), images[3:4])]
-    scoring = BatchScoring(detector, found)
-    assert list(scoring)[-1].done == 4
+    pages = [Page(pixels, [f"Note {number}.", "More."]) for number, pixels in enumerate(images[:3])]
+    scoring = BatchScoring(detector, [(Entry("a.tif", True), pages), (Entry("b.tif"), [Page(images[3], [])])])
+    progress = list(scoring)
+    assert progress[0].total == 2 and (progress[-1].done, progress[-1].total) == (4, 4)
+    assert [one.note for one in scoring.rows] == ["Note 0. More.", "Note 1. More.", "Note 2. More.", ""]
     assert [one.entry for one in scoring.rows] == [
         *(Entry(f"a.tif (page {number} of 3)", True) for number in (1, 2, 3)),
         Entry("b.tif"),
@@ -200,9 +203,9 @@ def test_pages_are_rows_of_their_own(detector, images):
 def test_large_images_are_held_one_at_a_time(detector, images, monkeypatch):
     monkeypatch.setattr(batch, "idle_cores", lambda: 8)
     monkeypatch.setattr(batch, "PIXELS_AT_ONCE", 12_000)
-    assert [len(chunk) for chunk in scored(detector, listed(images[:6]))] == [3, 3]
+    assert [len(chunk) for chunk in scored(detector, EachPage(listed(images[:6])))] == [3, 3]
     monkeypatch.setattr(batch, "PIXELS_AT_ONCE", 1)
-    assert [len(chunk) for chunk in scored(detector, listed(images[:3]))] == [1, 1, 1]
+    assert [len(chunk) for chunk in scored(detector, EachPage(listed(images[:3])))] == [1, 1, 1]
 
 
 def test_a_place_to_leave_out_that_does_not_fit_an_image_leaves_out_that_image(detector, images):

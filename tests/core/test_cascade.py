@@ -10,6 +10,7 @@ from zsad_core.cascade import closest_side, inspect_finely, windows
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
 from zsad_core.maps import anomaly_map
+from zsad_core.profile import Profile
 from zsad_core.recipe import Recipe
 
 
@@ -20,7 +21,7 @@ class BrightnessDetector:
 
     def __init__(self):
         self.looks = 0
-        self.backbone = SimpleNamespace(image_size=64, encode=self._encode)
+        self.backbone = SimpleNamespace(image_size=64, encode=self._encode, profile=Profile())
 
     def _encode(self, pictures):
         self.looks += len(pictures)
@@ -30,6 +31,9 @@ class BrightnessDetector:
 
     def patch_probabilities(self, dense):
         return dense
+
+    def evidence(self, encoded):
+        return encoded.dense.flatten(1).amax(dim=1), encoded.dense
 
     def inspect(self, picture):
         grid = self._encode([picture]).dense[0]
@@ -70,14 +74,16 @@ def test_a_small_mark_is_found_at_a_quarter_of_the_cost(mark):
     assert seen.score > max(dim.score, whole.score) and seen.map.shape == (600, 1000)
     row, column = np.unravel_index(seen.map.argmax(), seen.map.shape)
     assert abs(row - mark[0]) < 30 and abs(column - mark[1]) < 30
+    assert seen.map.max() == pytest.approx(seen.score, abs=0.03)
     by_all = inspect_finely(every, large_picture(mark=mark), share=1)
     assert by_all.score == pytest.approx(seen.score, abs=0.05)
     assert clean.looks <= len(windows(600, 1000, 150, overlap=True)) / 4
 
 
 def test_there_is_no_seam_where_nothing_is():
-    seen = inspect_finely(BrightnessDetector(), np.full((600, 1000, 3), 255, np.uint8))
-    assert np.allclose(seen.map, 1) and seen.score == pytest.approx(1)
+    for brightness in (50, 200):
+        seen = inspect_finely(BrightnessDetector(), np.full((600, 1000, 3), brightness, np.uint8))
+        assert np.ptp(seen.map) < 1e-5 and seen.map.max() == pytest.approx(seen.score, abs=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +95,18 @@ def test_a_picture_of_usual_size_is_looked_at_once(detector):
     picture = np.random.default_rng(0).integers(0, 256, (300, 380, 3), np.uint8)
     fast, fine = detector.inspect(picture), detector.inspect(picture, mode="fine")
     assert fast.score == fine.score and np.array_equal(fast.map, fine.map)
+
+
+@pytest.mark.parametrize("shape", [np.s_[:200, :300], np.s_[100:300, 250:], np.s_[:, 30:590]])
+def test_what_is_left_out_of_a_large_picture_has_no_say(detector, shape):
+    random = np.random.default_rng(3)
+    one = random.integers(0, 256, (400, 620, 3), np.uint8)
+    out = np.zeros((400, 620), bool)
+    out[shape] = True
+    other = np.where(out[..., None], random.integers(0, 256, one.shape, np.uint8), one)
+    seen, also = (detector.inspect(pixels, "fine", out) for pixels in (one, other))
+    assert seen.score == also.score and np.array_equal(seen.map, also.map)
+    assert not seen.map[out].any() and 0 <= seen.score <= 1
 
 
 def test_fine_is_a_mode_of_every_detector_by_words(detector):

@@ -17,7 +17,7 @@ from PIL import Image
 from zsad_core import Detector, Recipe, batch
 from zsad_core.__main__ import main
 from zsad_core.given_images import GivenImages
-from zsad_core.images import read_image
+from zsad_core.images import read_pages
 
 
 @pytest.fixture(scope="module")
@@ -272,13 +272,33 @@ def test_the_table_for_a_spreadsheet_has_every_image_and_replaces_none(detector_
     assert "cannot be written" in capsys.readouterr().err
 
 
+def test_pages_are_rows_and_what_is_odd_about_a_picture_is_said(detector_file, photos, tmp_path, capsys):
+    random, file, maps, table = np.random.default_rng(2), tmp_path / "two.tif", tmp_path / "maps", tmp_path / "rows.csv"
+    pages = [Image.fromarray(random.integers(0, white, (30, 40), np.uint16)) for white in (4096, 65536)]
+    pages[0].save(file, save_all=True, append_images=pages[1:])
+    with zipfile.ZipFile(tmp_path / "pages.zip", "w") as archive:
+        archive.write(file, "two.tif")
+    given = [str(file), str(tmp_path / "pages.zip"), photos[0]]
+    command = ["inspect", "--detector", detector_file, *given, "--csv", str(table), "--overlay-dir", str(maps)]
+    assert main([*command, "--json"]) == 0
+    rows = objects(capsys.readouterr())
+    names = [f"{name} (page {number} of 2)" for name in (given[0], f"{given[1]}/two.tif") for number in (1, 2)]
+    assert [row["image"] for row in rows] == [*names, photos[0]]
+    assert len({row["score"] for row in rows}) == 3 and len(list(maps.iterdir())) == 5
+    assert ["12 bits" in row.get("note", "") for row in rows] == [True, False, True, False, False]
+    with open(table, encoding="utf-8-sig", newline="") as read:
+        assert [row["note"] for row in csv.DictReader(read)] == [row.get("note", "") for row in rows]
+    assert main(command[:4]) == 0
+    assert f"{names[0]}: Its values" in capsys.readouterr().err
+
+
 def test_what_was_scored_before_a_stop_is_kept(detector_file, photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(batch, "idle_cores", lambda: 1)
 
     def interrupted(source):
         if str(source) == photos[1]:
             raise KeyboardInterrupt
-        return read_image(source)
+        return read_pages(source)
 
     monkeypatch.setattr(GivenImages.__init__, "__defaults__", (interrupted,))
     table = tmp_path / "scores.csv"

@@ -78,6 +78,42 @@ def test_the_damaged_tile_of_a_strip_gives_its_score_and_its_hottest_place(tiles
     assert seen.score == pytest.approx(alone.score, abs=0.1)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_strip_of_which_a_part_is_left_out_keeps_its_damaged_tile_hottest(tiles, detector, turned):
+    intact, damaged = tiles
+    strip = np.concatenate([intact, intact, damaged, intact], axis=1)
+    whole = detector.inspect(np.rot90(strip, -1) if turned else strip)
+    last, first = (places(strip, begin, end) for begin, end in ((3 * 256 + 60, 1000), (0, 256)))  # a part, a square
+    for out in (last, first, first | last):
+        out = np.rot90(out, -1) if turned else out
+        seen = detector.inspect(np.rot90(strip, -1) if turned else strip, ignore=out)
+        hottest = np.unravel_index(seen.map.argmax(), seen.map.shape)[0 if turned else 1]
+        assert 2 * 256 <= hottest < 3 * 256 and not seen.map[out].any()
+        assert seen.score == pytest.approx(whole.score, abs=0.1)
+
+
+def test_a_square_that_is_left_out_has_no_say(tiles, detector):
+    intact, damaged = tiles
+    strip = np.concatenate([damaged, intact, intact, intact], axis=1)
+    seen = detector.inspect(strip, ignore=places(strip, 0, 256))
+    alone = detector.inspect(np.concatenate([intact] * 4, axis=1), ignore=places(strip, 0, 256))
+    assert (seen.score, seen.regions) == (alone.score, alone.regions)
+    assert seen.score < detector.inspect(strip).score - 0.2
+    left = detector.inspect(strip, ignore=places(strip, 0, 1020))  # nothing but the end is left
+    assert not left.map[:, :1020].any()
+    scores = [0.9, 0.8, 0.2, 0.4, 0.6]
+    for begin, end, worst in ((0, 64, 0.6), (0, 63, 0.85), (64, 192, 0.9)):
+        out = places(np.zeros((64, 192, 3)), begin, end)
+        assert joined_scores(scores, [(64, 192)], [out]) == pytest.approx([worst])
+
+
+def places(strip, begin, end):
+    """(H, W) bool: a part of a strip along its width."""
+    out = np.zeros(strip.shape[:2], bool)
+    out[:, begin:end] = True
+    return out
+
+
 def test_every_method_reads_a_strip_among_other_pictures(tiny_backbone):
     tiles = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     strip = np.concatenate([tiles[0], tiles[0], tiles[1]], axis=1)

@@ -137,10 +137,10 @@ def test_a_layout_that_is_not_read_is_named_and_not_called_damaged():
 def test_every_page_is_read_and_the_first_is_said_to_be_one_of_them(kind):
     first, *others = (Image.new("L", (8, 6), grey) for grey in (100, 150, 200))
     data = encoded(first, kind, save_all=True, append_images=others)
-    assert [int(page.mean()) for page in read_pages(data)] == [100, 150, 200]
+    assert [int(page.pixels.mean()) for page in read_pages(data)] == [100, 150, 200]
     pixels, notes = read_image_with_notes(io.BytesIO(data))
     assert int(pixels.mean()) == 100 and notes == ["Page 1 of 3 is read."]
-    assert read_pages(data, longest=4)[2].shape == (3, 4, 3)
+    assert read_pages(data, longest=4)[2].pixels.shape == (3, 4, 3)
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG", "AVIF"])
@@ -153,7 +153,7 @@ def test_one_picture_is_one_page_of_whatever_source():
     picture = np.full((6, 8, 3), 100, np.uint8)
     for source in (picture, Image.fromarray(picture), encoded(Image.fromarray(picture), "BMP")):
         (page,) = read_pages(source)
-        np.testing.assert_array_equal(page, picture)
+        np.testing.assert_array_equal(page.pixels, picture)
         assert not read_image_with_notes(source)[1]
 
 

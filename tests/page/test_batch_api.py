@@ -56,12 +56,17 @@ def test_a_zip_gives_rows_a_table_and_overlays(client, folder, embedded):
         assert sorted(archive.namelist()) == sorted(row["overlay"] for row in rows)
 
 
-def test_files_a_detector_and_normal_images(client, folder, embedded):
+def test_files_a_detector_and_normal_images(client, folder, tmp_path):
     path = ASSETS / "detectors/metal-nut.safetensors"
-    files = [handle_file(folder / f"{number}.png") for number in range(4)]
+    pages = [Image.fromarray(np.full((50, 70), white, np.uint16)) for white in (1000, 65535)]
+    pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
+    files = [*(handle_file(folder / f"{number}.png") for number in range(4)), handle_file(tmp_path / "two.tif")]
     summary = client.predict(
         files, detector=handle_file(path), normal_images=[handle_file(folder / "parts.zip")], api_name="/batch"
     )[0]
+    noted = {row["file"]: row["note"] for row in summary["rows"] if "note" in row}
+    assert list(noted) == ["two.tif (page 1 of 2)"] and "read as 10 bits" in noted["two.tif (page 1 of 2)"]
+    assert "two.tif (page 2 of 2)" in [row["file"] for row in summary["rows"]] and summary["images"] == 6
     assert summary["threshold_from"] == "95% of 2 normal images, 3 left out" and summary["auroc"] is None
     scores = {row["file"]: row["score"] for row in summary["rows"]}
     assert summary["threshold"] == max(scores["0.png"], scores["1.png"])  # the others lie in the folder "bent"

@@ -8,6 +8,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from gradio.helpers import special_args
+from PIL import Image
 
 import app
 from page.events import event_field
@@ -139,6 +140,20 @@ def test_no_handler_of_the_page_fails_on_an_event_that_lacks_something(demo, nam
     (handler,) = {block.fn for block in demo.fns.values() if getattr(block.fn, "__name__", "") == name}
     with pytest.raises(gr.Error, match="did not say which"):
         handler(gr.EventData(None, data), *inputs)
+
+
+@pytest.mark.slow
+def test_look_closer_is_for_large_files_of_the_visitors_own_and_turns_off_again(demo, tmp_path):
+    file = str(tmp_path / "large.png")
+    Image.new("RGB", (1300, 1100)).save(file)
+    (handler,) = {block.fn for block in demo.fns.values() if getattr(block.fn, "__name__", "") == "look_closer"}
+    pixels = np.zeros((866, 1024, 3), np.uint8)
+    for photo in ("metal-nut/intact", Photo(pixels, "your photo")):
+        assert handler(*chosen("metal nut", photo=photo)) == (gr.skip(), gr.skip())
+    photo, _ = handler(*chosen("metal nut", photo=Photo(pixels, "your photo", file=file)))
+    assert photo.closer and Selection.of(SHARED, *chosen(photo=photo, method=OURS)).closer
+    assert not handler(*chosen("metal nut", photo=photo))[0].closer
+    assert not Selection.of(SHARED, *chosen(photo=photo, method="clip")).closer
 
 
 def test_the_scale_tells_a_listener_its_score():

@@ -3,6 +3,7 @@
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +100,25 @@ def test_a_strip_keeps_as_many_pixels_as_a_square_photo(size, kept):
     file = io.BytesIO()
     Image.new("L", size[::-1], 200).save(file, "PNG")
     assert read_photo(file.getvalue()).shape == (*kept, 3)
+
+
+def test_a_large_photo_is_looked_at_in_the_pixels_of_its_file(shared, tmp_path):
+    file, detector = str(tmp_path / "large.png"), shared.detector_for("metal nut")
+    pixels = np.random.default_rng(0).integers(0, 256, (1100, 1300, 3), np.uint8)
+    Image.fromarray(pixels).save(file)
+    Image.new("RGB", (1300, 1000)).save(tmp_path / "small.png")
+    assert shared.gains_by_closer_look(file) and not shared.gains_by_closer_look(str(tmp_path / "small.png"))
+    shown, box = read_photo(file).shape[:2], (100, 50, 600, 700)
+    picture, seen = shared.look_closer(detector, file, shown, {"contrast": 2}, box)
+    assert picture.shape[:2] == seen.map.shape == shown == (866, 1024)
+    assert not seen.map[60:690, 110:590].any() and seen.map.max() <= 1
+    _, whole = shared.look_closer(detector, file, shown, {})
+    assert whole.score == detector.inspect(pixels, "fine").score != detector.inspect(pixels).score
+    assert shared.look_closer(detector, file, shown, {})[1] is whole
+    shared.forget_unasked(-1)
+    Path(file).unlink()
+    with pytest.raises(InputError, match="upload it again"):
+        shared.look_closer(detector, file, shown, {})
 
 
 def test_photos_are_forgotten_by_age(shared):
