@@ -203,7 +203,7 @@ def _labelled(paths) -> tuple[list[np.ndarray], list[np.ndarray]]:
         raise InputError(f"{named}. {GIVE_PHOTOS}")
     taken = sorted(some[one] for some in kept for one in spread(len(some), MOST_OF_EACH + PARTS))
     photos: dict[bool, list[np.ndarray]] = {False: [], True: []}
-    for entry, photo in files.only(taken):
+    for entry, photo in files.only(taken):  # of several pages the first
         if isinstance(photo, InputError):
             raise InputError(f"The photo {entry.name!r} cannot be used: {photo}") from photo
         photos[entry.damaged].append(photo)
