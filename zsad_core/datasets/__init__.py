@@ -22,7 +22,7 @@ from .labelled_by_masks import read_labelled_by_masks
 from .mask_finder import MaskFinder
 from .mvtec import read_mvtec
 from .real_iad import read_real_iad
-from .rendered import RENDERED_NAMES, read_rendered
+from .rendered import INDEX, RENDERED_NAMES, read_rendered
 from .tree import Folder, Photo, read_tree
 from .visa import read_visa
 
@@ -75,10 +75,11 @@ def find_categories(root: str | Path, products: Mapping[str, str] | None = None)
     if not categories:
         if reading.errors:
             raise InputError(reading.errors[0])
+        unused_table = [f"Its {INDEX} names no pairs of renders."] if (root / INDEX).is_file() else []
         raise InputError(
             f"There is no data below {tree.name!r}: one of the folders of its images should be normal "
             f"({', '.join(NORMAL_FOLDERS)}), as in <product>/test/good/*.png, or a table should label them. "
-            + " ".join(reading.unread())
+            + " ".join([*unused_table, *reading.unread()])
         )
     return Found(tuple(categories), (*tree.unread, *reading.errors, *reading.unread()))
 
