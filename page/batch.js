@@ -12,8 +12,8 @@ function seenFrom(value) {
 }
 
 function verdictOf(value) {
-  const seen = seenFrom(value);
-  const verdict = JSON.parse(one('.result').dataset.verdicts).find(([upper]) => seen <= upper)[1];
+  const seen = seenFrom(value), read = Number(seen.toFixed(2));  // to two decimals, as it is printed
+  const verdict = JSON.parse(one('.result').dataset.verdicts).find(([upper]) => read <= upper)[1];
   return [verdict, verdict === 'undecided' ? 'undecided' : seen > 0.5 ? 'abnormal' : 'normal'];
 }
 

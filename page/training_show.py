@@ -28,7 +28,7 @@ STEPS = range(MAX_SEVERITY + 1)
 MARGIN = 1.3  # of the picture about a trail
 ASKS = """element.addEventListener('click', (event) => { if (event.target.closest('.photo')) trigger('photo'); });
 watch('value', () => window.trainingShow?.photo(props.value));"""
-PICTURE = """<div class="show" aria-label="The text vectors while they are learned">
+PICTURE = """<div class="show">
 <svg class="text-vectors" viewBox="-1000 -450 2000 900" role="img">
 <title>Text vectors: normal and abnormal prompts</title></svg><div class="says" role="status"></div></div>
 <div class="play"><button type="button" class="again" aria-label="Replay the training" title="Replay">▶</button>

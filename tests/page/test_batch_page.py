@@ -127,15 +127,15 @@ def test_rows_are_filtered_opened_and_go_by_the_threshold_that_inspect_takes_ove
 
     slider = batch.locator(".histogram input")
     slider.press("End")
-    for _ in range(6):
-        slider.press("ArrowLeft")
-    expect(batch.locator("#batch-threshold .health")).to_contain_text("0.93yours")
-    expect(batch.locator(".confusion .miss")).to_have_text(str(sum(score <= 0.93 for score in scores["damaged"])))
+    slider.press("ArrowLeft")
+    slider.press("ArrowRight")
+    expect(batch.locator("#batch-threshold .health")).to_contain_text("0.99yours")
+    expect(batch.locator(".confusion .miss")).to_have_text(str(sum(score <= 0.99 for score in scores["damaged"])))
     expect(batch.locator(".confusion .false-alarm")).to_have_text("0")
-    said = [verdict_from(0.93, float(score)) for score in column(batch, "score")]
+    said = [verdict_from(0.99, float(score)) for score in column(batch, "score")]
     assert rows(batch).locator(".says").all_inner_texts() == said  # a script's doing
     table = list(csv.DictReader(io.StringIO(download(batch, "batch-csv").decode("utf-8-sig"))))
-    assert {row["threshold"] for row in table} == {"0.93"}
+    assert {row["threshold"] for row in table} == {"0.99"}
     batch.locator("[data-filter=miss]").click()
     batch.get_by_role("searchbox", name="Find a file").fill("damaged/b")
     expect(shown).to_have_count(3)  # battery, bearing and bottle
@@ -155,7 +155,7 @@ def test_rows_are_filtered_opened_and_go_by_the_threshold_that_inspect_takes_ove
     expect(shown.nth(1).get_by_role("button")).to_be_focused()
 
     batch.get_by_role("tab", name="Train and inspect").click()
-    expect(batch.locator("#clean .moved")).to_have_text("your threshold 0.93")
+    expect(batch.locator("#clean .moved")).to_have_text("your threshold 0.99")
     expect(batch.locator("#clean .card")).to_have_class(re.compile("normal"))
     batch.locator("#method").get_by_role("radio", name="CLIP", exact=True).press("Space")
     expect(batch.locator("#clean .tag")).to_have_text("Clean · CLIP")
