@@ -75,12 +75,13 @@ def test_the_wheel_asks_for_what_the_repository_asks_for(wheel):
         (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         asked = list(map(Requirement, message_from_bytes(archive.read(name)).get_all("Requires-Dist")))
     assert versions(one for one in asked if not one.marker) == listed("requirements.txt")
-    assert versions(one for one in asked if one.marker) == listed("zsad_core/benchmark/requirements.txt")
+    for_the_benchmark = [one for one in asked if one.marker and "benchmark" in str(one.marker)]
+    assert versions(for_the_benchmark) == listed("zsad_core/benchmark/requirements.txt")
 
 
 @pytest.mark.slow
 def test_the_command_scores_a_photo_from_any_folder(installed):
-    (row,) = json.loads(installed("zsad", "inspect", "--product", "metal nut", "--json", str(DAMAGED)))
+    row = json.loads(installed("zsad", "inspect", "--product", "metal nut", "--json", str(DAMAGED)))
     assert row["image"] == str(DAMAGED) and 0 <= row["score"] <= 1 and row["backbone"] == "embedded"
     assert installed("zsad", "--help").startswith("usage: zsad ")
 

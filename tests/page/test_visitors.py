@@ -51,8 +51,8 @@ def forgotten(monkeypatch):
     gone = threading.Event()
 
     class Watched(page.inspection.Photo):
-        def __init__(self, *values):
-            super().__init__(*values)
+        def __init__(self, *values, **named):
+            super().__init__(*values, **named)
             weakref.finalize(self, gone.set)
 
     monkeypatch.setattr(page.inspection, "Photo", Watched)
