@@ -30,68 +30,77 @@ class Api:
 
     def __init__(self, shared: SharedState, runs: Runs, sweeps: Runs):
         self.shared, self.runs, self.sweeps = shared, runs, sweeps
-        quick = Recipe.quick()
         with gr.Row(visible=False):
-            call = gr.Button()
-            good_parts = gr.File(label="good_parts", file_count="multiple")
-            product = gr.Textbox("metal nut", label="product")
-            call.click(
-                self.train,
-                [
-                    product,
-                    gr.Textbox("quick", label="preset", info=f"one of {', '.join(PRESETS)}"),
-                    gr.Textbox(", ".join(quick.adjectives), label="adjectives", info="for abnormal, by comma"),
-                    gr.Number(None, label="prompts", info="K; the preset's if not given"),
-                    gr.Number(None, label="words", info="learnable words of a kind; the preset's if not given"),
-                    gr.Number(None, label="steps", info="the preset's if not given"),
-                    gr.Number(0, label="seed"),
-                ],
-                [gr.JSON(label="summary"), gr.File(label="detector")],
-                api_name="train",
-                **TRAINING,
-            )
-            call.click(
-                self.inspect,
-                [
-                    gr.File(label="image"),
-                    product,
-                    gr.File(label="detector"),
-                    *(gr.Number(0, label=kind, info="severity, 0 to 5") for kind in POSTER_CORRUPTIONS),
-                    gr.Number(0, label="seed"),
-                    good_parts,
-                    gr.Textbox("fast", label="mode", info='"fast", or "fine" for small damage in a large picture'),
-                    gr.Textbox("", label="ignore", info="x0,y0,x1,y1 in pixels of the overlays; several by semicolon"),
-                    gr.Checkbox(False, label="regions", info="draw the regions on the overlays"),
-                ],
-                [
-                    gr.Number(label="score_clean"),
-                    gr.Number(label="score_corrupted"),
-                    gr.Textbox(label="verdict_clean"),
-                    gr.Textbox(label="verdict_corrupted"),
-                    gr.Image(label="overlay_clean", format="png"),
-                    gr.Image(label="overlay_corrupted", format="png"),
-                ],
-                api_name="inspect",
-                **IN_SCORING,
-            )
-            call.click(
-                self.looks, [gr.File(label="image"), product], gr.JSON(label="looks"), api_name="looks", **IN_SCORING
-            )
-            call.click(
-                self.sweep,
-                [
-                    gr.File(label="image"),
-                    product,
-                    gr.File(label="detector"),
-                    gr.Textbox(", ".join(POSTER_CORRUPTIONS), label="corruptions", info="by comma"),
-                    gr.Textbox("ours", label="method", info=f"one of {', '.join(shared.methods)}"),
-                    gr.Number(0, label="seed"),
-                    good_parts,
-                ],
-                [gr.JSON(label="scores"), gr.Image(label="chart", format="png")],
-                api_name="sweep",
-                **SWEEPING,
-            )
+            self._call = gr.Button()
+            self._product = gr.Textbox("metal nut", label="product")
+            self._good_parts = gr.File(label="good_parts", file_count="multiple")
+            self._declare_training()
+            self._declare_looking()
+            self._declare_sweep()
+
+    def _declare_training(self) -> None:
+        quick = Recipe.quick()
+        self._call.click(
+            self.train,
+            [
+                self._product,
+                gr.Textbox("quick", label="preset", info=f"one of {', '.join(PRESETS)}"),
+                gr.Textbox(", ".join(quick.adjectives), label="adjectives", info="for abnormal, by comma"),
+                gr.Number(None, label="prompts", info="K; the preset's if not given"),
+                gr.Number(None, label="words", info="learnable words of a kind; the preset's if not given"),
+                gr.Number(None, label="steps", info="the preset's if not given"),
+                gr.Number(0, label="seed"),
+            ],
+            [gr.JSON(label="summary"), gr.File(label="detector")],
+            api_name="train",
+            **TRAINING,
+        )
+
+    def _declare_looking(self) -> None:
+        self._call.click(
+            self.inspect,
+            [
+                gr.File(label="image"),
+                self._product,
+                gr.File(label="detector"),
+                *(gr.Number(0, label=kind, info="severity, 0 to 5") for kind in POSTER_CORRUPTIONS),
+                gr.Number(0, label="seed"),
+                self._good_parts,
+                gr.Textbox("fast", label="mode", info='"fast", or "fine" for small damage in a large picture'),
+                gr.Textbox("", label="ignore", info="x0,y0,x1,y1 in pixels of the overlays; several by semicolon"),
+                gr.Checkbox(False, label="regions", info="draw the regions on the overlays"),
+            ],
+            [
+                gr.Number(label="score_clean"),
+                gr.Number(label="score_corrupted"),
+                gr.Textbox(label="verdict_clean"),
+                gr.Textbox(label="verdict_corrupted"),
+                gr.Image(label="overlay_clean", format="png"),
+                gr.Image(label="overlay_corrupted", format="png"),
+            ],
+            api_name="inspect",
+            **IN_SCORING,
+        )
+        self._call.click(
+            self.looks, [gr.File(label="image"), self._product], gr.JSON(label="looks"), api_name="looks", **IN_SCORING
+        )
+
+    def _declare_sweep(self) -> None:
+        self._call.click(
+            self.sweep,
+            [
+                gr.File(label="image"),
+                self._product,
+                gr.File(label="detector"),
+                gr.Textbox(", ".join(POSTER_CORRUPTIONS), label="corruptions", info="by comma"),
+                gr.Textbox("ours", label="method", info=f"one of {', '.join(self.shared.methods)}"),
+                gr.Number(0, label="seed"),
+                self._good_parts,
+            ],
+            [gr.JSON(label="scores"), gr.Image(label="chart", format="png")],
+            api_name="sweep",
+            **SWEEPING,
+        )
 
     @in_plain_words
     def train(

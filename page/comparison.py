@@ -10,6 +10,7 @@ import numpy as np
 from page.comparison_chart import Compared, comparison_chart, nothing_compared
 from page.inspection import AT_ONCE
 from page.parts import Part, count_of, words_alone
+from page.run_buttons import RunButtons
 from page.runs import Runs
 from page.selection import Selection, takes_selection
 from page.shared import MEMORY, OURS, SharedState, read_photo
@@ -53,32 +54,13 @@ class ComparisonView:
 
     def connect(self, upload: gr.UploadButton, chosen: Sequence) -> None:
         """`upload` holds the photos that a visitor gave in Batch, `chosen` are the components of a Selection."""
-        choice, buttons = [self.seen, self.source, self.kind], [self.start, self.stop]
+        choice = [self.seen, self.source, self.kind]
         self.source.input(self.turn_to, choice, [self.status, self.chart], **AT_ONCE)
         self.kind.input(self.draw, choice, self.chart, **AT_ONCE)
-        running = self.start.click(self.begin, None, buttons, **AT_ONCE).then(
-            self.run,
-            [*choice, upload, *chosen],
-            [self.seen, self.status, self.chart],
-            api_visibility="private",
-            **SWEEPING,
-        )
-        running.success(self.end, None, buttons, **AT_ONCE)
+        drawn = [self.seen, self.status, self.chart]
+        buttons = RunButtons(self.sweeps, self.start, self.stop)
+        running = buttons.wire([self.start.click], self.run, [*choice, upload, *chosen], drawn, **SWEEPING)
         running.success(self.draw, choice, self.chart, **AT_ONCE)  # another corruption may have been chosen meanwhile
-        running.failure(self.end, None, buttons, **AT_ONCE)
-        self.stop.click(self.halt, None, self.stop, **AT_ONCE)
-
-    def begin(self, request: gr.Request):
-        self.sweeps.expect(request.session_hash)
-        return gr.update(interactive=False), gr.update(interactive=True)
-
-    def end(self):
-        return gr.update(interactive=True), gr.update(interactive=False)
-
-    def halt(self, request: gr.Request):
-        """Stops this visitor's run; the severities that are complete are kept."""
-        self.sweeps.stop(request.session_hash)
-        return gr.update(interactive=False)
 
     @in_words
     def turn_to(self, seen, source, kind):

@@ -14,6 +14,7 @@ from page.events import event_field
 from page.inspection import AT_ONCE, SCORING, WAITING, InspectView
 from page.methods import about_methods
 from page.parts import Part, count_of
+from page.run_buttons import RunButtons
 from page.runs import Runs
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
@@ -187,14 +188,9 @@ class RobustnessView:
         )
         placed.success(self.compare, **compared)
 
-        buttons = [self.start, self.stop]
-        running = self.start.click(self.begin, None, buttons, **AT_ONCE).then(
-            self.run, [self.by, *inspect.chosen], of_sweep, api_visibility="private", **SWEEPING
-        )
-        running.success(self.end, None, buttons, **AT_ONCE)
+        buttons = RunButtons(self.sweeps, self.start, self.stop)
+        running = buttons.wire([self.start.click], self.run, [self.by, *inspect.chosen], of_sweep, **SWEEPING)
         running.success(self.draw, **drawn)  # the method may have been switched on the way
-        running.failure(self.end, None, buttons, **AT_ONCE)
-        self.stop.click(self.halt, None, self.stop, **AT_ONCE)
 
     def _wire_arrival(self, inspect: InspectView, tab: gr.Tab, of_set: gr.Tab, of_picture: gr.Tab) -> None:
         """One picture comes into sight: it may be another than the one that was swept, and has to be scored."""
@@ -215,18 +211,6 @@ class RobustnessView:
                 trigger_mode="always_last",
                 **WAITING,
             )
-
-    def begin(self, request: gr.Request):
-        self.sweeps.expect(request.session_hash)
-        return gr.update(interactive=False), gr.update(interactive=True)
-
-    def end(self):
-        return gr.update(interactive=True), gr.update(interactive=False)
-
-    def halt(self, request: gr.Request):
-        """Stops this visitor's sweep; what it has seen so far is kept."""
-        self.sweeps.stop(request.session_hash)
-        return gr.update(interactive=False)
 
     @in_words
     @takes_selection

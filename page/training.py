@@ -11,6 +11,7 @@ import gradio as gr
 from page.inspection import AT_ONCE, SCORING, TOGETHER, InspectView
 from page.invitation import Invitation
 from page.product_name import TRAIN_FOR, name_note
+from page.run_buttons import RunButtons
 from page.runs import Runs
 from page.selection import Selection, takes_selection
 from page.shared import SharedState
@@ -106,30 +107,14 @@ class TrainView:
         preset_fields = [*self.numbers, self.adjectives, self.parts]
         self.preset.input(None, self.preset, preset_fields, js=f"(preset) => ({json.dumps(usual)})[preset]")
         recipe = [self.product, self.preset, self.adjectives, *self.numbers, self.seed, self.parts]
-        buttons = [self.train, self.stop]
         starts = [self.train.click, self.product.submit, self.parts.input, self.wanted.change]
-        run = gr.on(starts, self.begin, None, buttons, **AT_ONCE).then(
-            self.run,
-            recipe,
-            [self.live, self.trained],
-            api_visibility="private",
-            **TRAINING,
-        )
+        buttons = RunButtons(self.runs, self.train, self.stop)
+        run = buttons.wire(starts, self.run, recipe, [self.live, self.trained], **TRAINING)
         # Only now the visitor's detectors are read: one may have been loaded during the training.
         taken = run.success(inspect.take, [self.trained, inspect.own], inspect.own_detector, **AT_ONCE)
         invitation.after(taken.success, inspect)
-        run.success(self.end, None, buttons, **AT_ONCE)
-        run.failure(self.end, None, buttons, **AT_ONCE)
-        self.stop.click(self.halt, None, self.stop, **AT_ONCE)
         inspect.detector.change(self.show, [self.trained, *inspect.chosen], self.live, **SCORING)
         self.picture.photo(self.trail, inspect.chosen, self.picture, trigger_mode="always_last", **SCORING)
-
-    def begin(self, request: gr.Request):
-        self.runs.expect(request.session_hash)
-        return gr.update(interactive=False), gr.update(interactive=True)
-
-    def end(self):
-        return gr.update(interactive=True), gr.update(interactive=False)
 
     @in_words
     def run(self, request: gr.Request, product, preset, adjectives, prompts, words, steps, seed, parts):
@@ -155,11 +140,6 @@ class TrainView:
     def trail(self, selection: Selection):
         """The photo's vector under a corruption of every severity, for the picture."""
         return json.dumps(photo_trail(selection))
-
-    def halt(self, request: gr.Request):
-        """Stops this visitor's training; what was learned so far is kept."""
-        self.runs.stop(request.session_hash)
-        return gr.update(interactive=False)
 
 
 def recipe_from(preset, adjectives=None, prompts=None, words=None, steps=None, parts=tuple(WITHOUT)) -> Recipe:

@@ -18,7 +18,6 @@ from zsad_core.baselines import shipped
 from zsad_core.baselines.auto_encoder import MaskedAutoEncoder
 from zsad_core.baselines.maeday import HIDDEN, hidden_patches, normalised
 from zsad_core.command_line import command_line
-from zsad_core.errors import InputError
 
 from .photographs import Photographs
 from .renders import Renders
@@ -93,13 +92,10 @@ def main(arguments=None):
     parser.add_argument("--steps", type=int, default=500, help=f"of {BATCH} pictures, {HIDDEN:.0%} of each hidden")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    try:
-        photographs = Photographs(options.photographs) if options.photographs else None
-        pictures = intact_pictures(Renders(options.rendered), photographs, np.random.default_rng(options.seed))
-        print(f"{len(pictures)} pictures", flush=True)
-        train(pictures, options.out, options.steps, options.seed, report=lambda line: print(line, flush=True))
-    except InputError as error:
-        sys.exit(str(error))
+    photographs = Photographs(options.photographs) if options.photographs else None
+    pictures = intact_pictures(Renders(options.rendered), photographs, np.random.default_rng(options.seed))
+    print(f"{len(pictures)} pictures", flush=True)
+    train(pictures, options.out, options.steps, options.seed, report=lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import numpy as np
 from zsad_core.backbone import load_backbone
 from zsad_core.baselines import acr, anomalyclip, auxiliary, shipped
 from zsad_core.command_line import command_line
-from zsad_core.errors import InputError
 
 from .renders import Renders
 
@@ -44,10 +43,7 @@ def main(arguments=None):
     parser.add_argument("--rendered", type=Path, nargs="+", required=True, help="folders of rendered pairs")
     parser.add_argument("--out", type=Path, default=shipped.FOLDER)
     options = parser.parse_args(arguments)
-    try:
-        train(options.rendered, options.out, report=lambda line: print(line, flush=True))
-    except InputError as error:
-        sys.exit(str(error))
+    train(options.rendered, options.out, report=lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

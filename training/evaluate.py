@@ -20,7 +20,6 @@ from zsad_core.backbone import Backbone
 from zsad_core.command_line import command_line
 from zsad_core.corruptions import POSTER_CORRUPTIONS, corrupt
 from zsad_core.detector import Detector
-from zsad_core.errors import InputError
 from zsad_core.recipe import Recipe
 
 from . import real_images
@@ -147,10 +146,7 @@ def main(arguments=None):
     parser.add_argument("--real", type=Path, help="real images in MVTec's layout")
     parser.add_argument("--weights", type=Path, default=embedded.ASSETS, help="folder that the training wrote")
     arguments = parser.parse_args(arguments)
-    try:
-        print_report(open_backbone(arguments.weights), arguments.rendered, arguments.real)
-    except InputError as error:
-        sys.exit(str(error))
+    print_report(open_backbone(arguments.weights), arguments.rendered, arguments.real)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from PIL import Image
 
 from zsad_core.backbone import Encoded, load_backbone
 from zsad_core.cascade import inspect_finely
+from zsad_core.command_line import command_line
 from zsad_core.detector import Detector
-from zsad_core.errors import InputError
 from zsad_core.images import read_image
 from zsad_core.recipe import Recipe
 from zsad_core.verdict import NEUTRAL
@@ -134,6 +134,7 @@ def measured(products: int, pictures: int, report=print) -> list[str]:
     return lines
 
 
+@command_line
 def main(arguments=None):
     parser = argparse.ArgumentParser("python -m training.small_damage", description=__doc__.split("\n")[0])
     parser.add_argument("--products", type=int, default=24, help="of the yardstick (default: all 24)")
@@ -141,12 +142,9 @@ def main(arguments=None):
         "--pictures", type=int, default=3, help="pairs of clean and damaged ones a product (default: 3)"
     )
     options = parser.parse_args(arguments)
-    try:
-        print("\n".join(measured(options.products, options.pictures)))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    if min(options.products, options.pictures) < 1:
+        parser.error("--products and --pictures must be 1 or more")
+    print("\n".join(measured(options.products, options.pictures)))
 
 
 if __name__ == "__main__":

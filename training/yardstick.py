@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from zsad_core.command_line import command_line
 from zsad_core.errors import InputError
 
 from .factory.scene import Camera, Studio
@@ -100,6 +101,7 @@ def write(folder=FOLDER, first=FIRST_SEED, report=print):
         report(f"{made[0].name}, {place}: {', '.join(told['damages'])}", flush=True)
 
 
+@command_line
 def main(arguments=None):
     parser = argparse.ArgumentParser("python -m training.yardstick", description=__doc__.split("\n")[0])
     parser.add_argument("--folder", default=FOLDER, help="default: assets/yardstick")
@@ -107,13 +109,8 @@ def main(arguments=None):
     from .factory import families  # noqa: F401  registers them
     from .factory.scene import renderer
 
-    try:
-        renderer()
-        write(options.folder)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    renderer()
+    write(options.folder)
 
 
 if __name__ == "__main__":
