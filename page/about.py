@@ -40,7 +40,7 @@ learns to tell normal from abnormal on their text vectors and is then applied to
 
 def about(backbone: Backbone) -> str:
     """The view as HTML."""
-    return f"""<article class="about">{METHOD}
+    return f"""<article class="about"><div class="wide" tabindex="0" role="group" aria-label="The method">{METHOD}</div>
 <div class="columns"><section><h2>The poster’s table</h2>{_poster_table()}</section>
 <section><h2>What the numbers mean</h2>
 {score_scale()}
