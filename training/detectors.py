@@ -14,7 +14,7 @@ from zsad_core.command_line import command_line
 from zsad_core.detector import Detector
 from zsad_core.recipe import Recipe
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
 
 
 def train_detectors(assets=ASSETS, report=print):

@@ -9,8 +9,8 @@ that before they are brought to unit length, and the logit scale makes up for it
 States, kinds of damage and conditions keep their directions: what a sentence says beside the name is, for every name,
 what it said to the old tower. What means nothing (codes, keys, other scripts) is pulled to "object".
 
-A list of everyday names in groups is held back from the first part of the steps, after which the figure is taken; the
-last part learns them too.
+A list of everyday names in groups is held back from the first of the steps, after which the figure is taken; from then
+on they are learned too.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import math
 import random
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -58,11 +59,36 @@ SPARE = 96  # directions that take up what names mean
 SHARPNESS = 0.05
 WIDTH, LANDMARKS = 0.3, 3000  # of the kernel that brings likeness into SPARE dimensions (kernel principal components)
 KIN = 384  # dimensions of WordNet's part
-LEARNING_RATE, WARM_UP = 2e-3, 20
-AVERAGE_DECAY = 0.95
-PLURALS, PLAINLY = 0.2, 0.55  # shares of the names said so
+WARM_UP = 30
+WORD_RATE = 6.0  # times the learning rate at which word vectors learn: each is met seldom
+AVERAGE_DECAY = 0.97
+PLURALS, PLAINLY = 0.15, 0.8  # shares of the names said so
+NONSENSE = 0.06  # names that mean nothing, to a name
+COUNT, HELD_BACK_UNTIL = 400, 550  # names in a step; steps of the first part without those held back
+HEAD_START = 8.0  # lengths of word vectors that the meaning of a piece adds to its own
+PIECE_STEPS, PIECE_RATE, PIECE_DECAY = 200, 0.05, 1e-3  # of the fit that gives pieces of words a meaning
+SHORT = 0.7  # share of a step's sentences, the shortest, that are encoded apart from the longer ones
 RELATED, NEAR = 0.05, 0.07  # weight of the likeness among the names of a step, and its temperature
 EVERYDAY = {"artifact": 1.0, "food": 1.0, "substance": 0.8, "body": 0.5, "object": 0.4}  # how often; others .25
+FAVOUR = 1.4  # power by which what is met often is favoured
+HELD_BACK_WEIGHT = 6.0  # how often, before that power
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the training.
+
+    Attributes:
+        steps: how many. rate: the learning rate after the warm-up, which falls on a cosine.
+        anchors: sentences as the old tower reads them, to a name.
+    """
+
+    steps: int
+    rate: float
+    anchors: float
+
+
+PARTS = Part(1400, 3e-3, 0.12), Part(600, 1.5e-3, 0.35)  # first mostly the names, then more of what is to stay
 
 
 def held_back_groups():
@@ -208,12 +234,12 @@ class Vocabulary:
             counted = 1 + min(self.wordnet.uses.get(name, 0), 8) ** 0.5
             weights[place] = 0.0 if name in taken else EVERYDAY.get(kind, 0.25) * single * counted
         weights[known] = 4.0
-        return weights
+        return weights**FAVOUR
 
-    def lesson(self, count, with_held_back, generator):
+    def lesson(self, count, anchors, with_held_back, generator):
         """Sentences of one step with their vectors as they should be: list of n, and (n, d) as pictures see them,
         (n, SPARE) what their names mean."""
-        weights = self.how_often.where(~self.held_back, 6.0 if with_held_back else 0.0)
+        weights = self.how_often.where(~self.held_back, HELD_BACK_WEIGHT**FAVOUR if with_held_back else 0.0)
         sentences, seen, meant = [], [], []
 
         def say(name, row, plainly):
@@ -226,11 +252,11 @@ class Vocabulary:
             name = self.names[row]
             name = self.wordnet.plural(name) if self.rng.random() < PLURALS else name
             say(name, row, self.rng.random() < PLAINLY)
-        for _ in range(count // 10):
+        for _ in range(int(count * NONSENSE)):
             name = nonsense(self.rng)
             if name not in self.row:
                 say(name, self.row[NOTHING[0]], self.rng.random() < PLAINLY)
-        for saying in self.rng.sample(self.sayings, count // 4):
+        for saying in self.rng.sample(self.sayings, int(count * anchors)):
             name, vector = self.rng.choice(saying.examples)
             sentences.append(saying.pattern.format(name))
             seen.append(vector)
@@ -238,14 +264,57 @@ class Vocabulary:
         return sentences, torch.stack(seen), torch.stack(meant)
 
 
+def pieces_of_meaning(vocabulary, tokenizer):
+    """(tokens, SPARE) what pieces of words mean: their sums come nearest to what the names mean that are no held-back
+    ones, the oftener met the nearer. A word of two pieces means more than their sum; that is for the training."""
+    rows = [row for row in vocabulary.how_often.nonzero()[:, 0].tolist() if not vocabulary.held_back[row]]
+    pieces = [tokenizer.encode(vocabulary.names[row]) for row in rows]
+    starts = torch.tensor([0, *map(len, pieces)]).cumsum(dim=0)[:-1]
+    pieces = torch.tensor([piece for some in pieces for piece in some])
+    meant, often = vocabulary.meaning[rows], vocabulary.how_often[rows].clamp(max=HELD_BACK_WEIGHT**FAVOUR)
+    meaning = torch.zeros(tokenizer.eot_token_id + 1, SPARE, requires_grad=True)  # the end of text is the last token
+    optimiser = torch.optim.Adam([meaning], lr=PIECE_RATE)
+    for _ in range(PIECE_STEPS):
+        apart = (F.embedding_bag(pieces, meaning, starts, mode="sum") - meant).square().sum(dim=1)
+        loss = (apart * often / often.mean()).mean() + PIECE_DECAY * meaning.square().sum(dim=1).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return meaning.detach()
+
+
+@torch.no_grad()
+def give_head_start(tower, meaning):
+    """Writes what pieces of words mean (tokens, SPARE) into their word vectors, along directions that these least use:
+    what the layers then have to learn first is the same for every word, to carry it on."""
+    words = tower.token_embedding.weight
+    apart = words - words.mean(dim=0)
+    unused = torch.linalg.eigh(apart.T @ apart)[1][:, :SPARE]  # (w, SPARE)
+    words += HEAD_START * words.norm(dim=1).mean() / meaning.norm(dim=1).mean() * meaning @ unused.T
+
+
 def loss_of(vectors, seen, meant, spare):
-    """How far text vectors (n, d) are from what they should be: in all, to pictures' eyes, and among one another."""
+    """How far text vectors (n, d) are from what they should be: in all, to pictures' eyes, in meaning, and among one
+    another."""
     target = F.normalize(seen + meant @ spare, dim=1)
     pull = (1 - (vectors * target).sum(dim=1)).mean()
     to_pictures = [one - one @ spare.T @ spare for one in (vectors, seen)]
     place = (1 - F.cosine_similarity(*to_pictures)).mean()
+    meaning = (1 - F.cosine_similarity(vectors @ spare.T, meant)).mean()
     should, do = ((one @ target.T / NEAR).fill_diagonal_(-99.0) for one in (target, vectors))
-    return pull + place + RELATED * F.cross_entropy(do, should.softmax(dim=1))
+    return pull + place + meaning + RELATED * F.cross_entropy(do, should.softmax(dim=1))
+
+
+def encoded_apart(tower, tokens):
+    """As `encoded`, the long sentences apart from the short ones, which then cost little."""
+    order = tokens.argmax(dim=1).argsort()
+    parts = order.split([int(SHORT * len(order)), len(order) - int(SHORT * len(order))])
+    return torch.cat([encoded(tower, tokens[part]) for part in parts])[order.argsort()]
+
+
+def vectors_by(tower, tokenizer, texts):
+    """Texts -> (N, d) unit vectors."""
+    return encoded(tower, tokenizer(texts))
 
 
 def encoded(tower, tokens):
@@ -258,25 +327,17 @@ def encoded(tower, tokens):
     return F.normalize(x.float() @ tower.text_projection, dim=1)
 
 
-def teach(tower, tokenizer, vocabulary, steps, held_back_until, count, seed=0, report=print):
-    """Train a text tower in place.
-
-    Args:
-        held_back_until: steps in which the held-back names are not taught. count: names in a step.
-        report: called with a line of text now and then.
-    Returns:
-        share of the held-back names beside their own group when they had not been taught yet, and at the end.
-    """
-    groups, generator = held_back_groups(), torch.Generator().manual_seed(seed)
-    average = copy.deepcopy(tower).requires_grad_(False)
-    optimiser = torch.optim.AdamW(tower.train().requires_grad_(True).parameters(), weight_decay=0.01, betas=(0.9, 0.98))
-    figures = []
-    for step in range(steps):
-        sentences, seen, meant = vocabulary.lesson(count, step >= held_back_until, generator)
-        loss = loss_of(encoded(tower, tokenizer(sentences)), seen, meant, vocabulary.spare)
+def learned(tower, tokenizer, lessons, part, spare):
+    """Yields the running mean of the tower, and the loss, after every lesson of a part of the training."""
+    average, words = copy.deepcopy(tower).requires_grad_(False), tower.token_embedding.weight
+    others = [weight for weight in tower.train().requires_grad_(True).parameters() if weight is not words]
+    groups = [{"params": others, "share": 1.0}, {"params": [words], "share": WORD_RATE}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
+    for step, (sentences, seen, meant) in enumerate(lessons):
+        loss = loss_of(encoded_apart(tower, tokenizer(sentences)), seen, meant, spare)
         for group in optimiser.param_groups:
-            cosine = 0.52 + 0.48 * math.cos(math.pi * step / steps)
-            group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / WARM_UP) * cosine
+            cosine = 0.52 + 0.48 * math.cos(math.pi * step / part.steps)
+            group["lr"] = part.rate * group["share"] * min(1.0, (step + 1) / WARM_UP) * cosine
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
@@ -284,11 +345,32 @@ def teach(tower, tokenizer, vocabulary, steps, held_back_until, count, seed=0, r
         with torch.no_grad():
             for mean, weight in zip(average.parameters(), tower.parameters()):
                 mean.lerp_(weight, 1 - min(AVERAGE_DECAY, step / (step + 5)))
-        if step + 1 in (held_back_until, steps):
-            figures.append(beside_their_own(lambda texts: encoded(average, tokenizer(texts)).detach(), groups))
-        if (step + 1) % 20 == 0:
-            report(f"step {step + 1}/{steps}  loss {loss.item():.3f}  beside their own {figures}")
-    tower.load_state_dict(average.state_dict())
+        yield average, loss.item()
+
+
+def teach(tower, tokenizer, vocabulary, parts=PARTS, held_back_until=HELD_BACK_UNTIL, count=COUNT, report=print):
+    """Train a text tower in place.
+
+    Args:
+        parts: of the training, one after another. count: names in a step.
+        held_back_until: steps of the first part in which the held-back names are not taught.
+        report: called with a line of text now and then.
+    Returns:
+        share of the held-back names beside their own group when they had not been taught yet, and at the end.
+    """
+    give_head_start(tower, pieces_of_meaning(vocabulary, tokenizer))
+    generator, figures = torch.Generator().manual_seed(0), []
+    for number, part in enumerate(parts):
+        last_without = held_back_until if number == 0 else 0
+        lessons = (
+            vocabulary.lesson(count, part.anchors, step >= last_without, generator) for step in range(part.steps)
+        )
+        for step, (average, loss) in enumerate(learned(tower, tokenizer, lessons, part, vocabulary.spare)):
+            if (number, step + 1) in ((0, held_back_until), (len(parts) - 1, part.steps)):
+                figures.append(beside_their_own(partial(vectors_by, average, tokenizer), held_back_groups()))
+            if (step + 1) % 20 == 0:
+                report(f"part {number + 1}, step {step + 1}/{part.steps}  loss {loss:.3f}  beside their own {figures}")
+        tower.load_state_dict(average.state_dict())
     return figures
 
 
@@ -299,16 +381,13 @@ def main(arguments=None):
     parser.add_argument("--out", type=Path, required=True, help="folder of the weights that are written")
     parser.add_argument("--work", type=Path, default=Path("work"), help="where the language model is unpacked")
     parser.add_argument("--wordnet", type=Path, default=WORDNET, help="folder of WordNet's files")
-    parser.add_argument("--steps", type=int, default=260)
-    parser.add_argument("--held-back-until", type=int, default=200, help="steps without the held-back names")
-    parser.add_argument("--names", type=int, default=224, help="names in a step")
     arguments = parser.parse_args(arguments)
     try:
         backbone, (text, image, tokenizer, scale) = open_backbone(arguments.start), embedded.load(arguments.start)
         model, rng = LanguageModel(arguments.work / "language_model"), random.Random(0)
         torch.manual_seed(0)
         vocabulary = Vocabulary(backbone, WordNet(arguments.wordnet), model, tokenizer, rng)
-        figures = teach(text, tokenizer, vocabulary, arguments.steps, arguments.held_back_until, arguments.names)
+        figures = teach(text, tokenizer, vocabulary)
         print("held-back names beside their own: {:.3f}; once they are taught too: {:.3f}".format(*figures))
         save(arguments.out, embedded.Architecture(), text, image, math.log(scale) + math.log(2) / 2)
         taught = [name for name in vocabulary.known if name not in NOTHING]

@@ -1,6 +1,7 @@
 """Names, WordNet and what a step of `training.names` teaches, on a WordNet of nine nouns."""
 
 import random
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,9 @@ from training.captions import imagenet_names
 from training.nonsense import KINDS, nonsense
 from training.text_space import beside_their_own
 from training.wordnet import WordNet
+from zsad_core import embedded
 from zsad_core.errors import InputError
+from zsad_core.text_transformer import TextTransformer
 
 NOUNS = """\
 00000001 03 n 01 entity 0 000 | that which is
@@ -41,6 +44,14 @@ def wordnet(tmp_path_factory):
     (folder / "noun.exc").write_text("knives knife\n")
     (folder / "cntlist.rev").write_text("hammer%1:06:00:: 1 4\nhammer%2:35:00:: 1 3\n")
     return WordNet(folder)
+
+
+@pytest.fixture
+def tiny_text_tower():
+    torch.manual_seed(0)
+    tokenizer = embedded.build_tokenizer(embedded.Architecture())
+    tower = TextTransformer(32, tokenizer.eot_token_id + 1, width=16, heads=2, layers=1, output_dim=8).eval()
+    return tower.requires_grad_(False), tokenizer
 
 
 def test_only_things_are_senses_and_only_nouns_are_counted(wordnet):
@@ -109,3 +120,31 @@ def test_the_loss_is_least_where_vectors_are_what_they_should_be():
     least = teaching.loss_of(should, seen, meant, spare)
     for other in (F.normalize(should + 0.3 * torch.randn(6, 24, generator=generator), dim=1), should.roll(1, 0), seen):
         assert teaching.loss_of(other, seen, meant, spare) > least
+
+
+def test_what_pieces_of_words_mean_is_written_into_their_word_vectors_and_those_of_held_back_names_are_not():
+    generator = torch.Generator().manual_seed(0)
+    vocabulary = SimpleNamespace(
+        names=["hammer", "plum", "zinc plum"],
+        meaning=F.normalize(torch.randn(3, teaching.SPARE, generator=generator), dim=1),
+        how_often=torch.tensor([4.0, 4.0, 2.0]),
+        held_back=torch.tensor([True, False, False]),
+    )
+    tokenizer = embedded.build_tokenizer(embedded.Architecture())
+    meaning = teaching.pieces_of_meaning(vocabulary, tokenizer)
+    for name, meant in zip(vocabulary.names[1:], vocabulary.meaning[1:]):
+        assert F.cosine_similarity(meaning[tokenizer.encode(name)].sum(dim=0), meant, dim=0) > 0.95
+    assert not meaning[tokenizer.encode("hammer")].any()
+    tower = torch.nn.Module()
+    tower.token_embedding = torch.nn.Embedding(len(meaning), 192)
+    before = tower.token_embedding.weight.detach().clone()
+    teaching.give_head_start(tower, meaning)
+    moved = (tower.token_embedding.weight - before).norm(dim=1) > 0
+    assert moved.nonzero()[:, 0].tolist() == sorted({*tokenizer.encode("zinc plum")})
+
+
+def test_long_sentences_are_encoded_apart_and_come_back_in_their_order(tiny_text_tower):
+    tower, tokenizer = tiny_text_tower
+    sentences = ["a photo of a plum on a red table.", "plum", "a nut.", "a photo of a broken nut.", "box"]
+    together = teaching.vectors_by(tower, tokenizer, sentences)
+    assert torch.allclose(teaching.encoded_apart(tower, tokenizer(sentences)), together, atol=1e-5)
