@@ -1,6 +1,7 @@
 """The comparison over a set, in the view Robustness: every method's false alarms and catches against severity."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -13,7 +14,7 @@ from page.parts import Part, count_of, words_alone
 from page.run_buttons import RunButtons
 from page.runs import Runs
 from page.selection import Selection, takes_selection
-from page.shared import MEMORY, OURS, SharedState, read_photo
+from page.shared import MEMORY, OURS, SharedState, read_photo_with_notes
 from page.status import status_line
 from page.training import SWEEPING
 from page.words import in_words
@@ -24,6 +25,7 @@ from zsad_core.comparison import ALL_KINDS, COMPARING, Comparison, Group, entran
 from zsad_core.corruptions import POSTER_CORRUPTIONS
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
+from zsad_core.images import Page
 
 SAMPLES, OWN = "The samples", "My photos in Batch"
 LIVE = (0, 3, 5)  # severities of a live run: with all six the samples would take over half a minute on two cores
@@ -105,12 +107,12 @@ class ComparisonView:
             intact = samples[f"{damaged.name.rpartition('/')[0]}/intact"]
             part = self.shared.part(intact.pixels, intact.description)
             fit = partial(self._fit, partial(self.shared.detector_for, damaged.product), [part])
-            groups.append(Group([intact.pixels], [damaged.pixels], fit))
+            groups.append(Group(damaged.product, [intact.pixels], [damaged.pixels], fit))
         return groups, samples_compared(len(groups)), ITS_OWN_PICTURE
 
     def _photos(self, paths, selection: Selection) -> tuple[list[Group], str, str]:
         """The visitor's labelled photos of one product, and good parts that are not among those that are scored."""
-        intact, damaged = _labelled(paths)
+        intact, damaged, notes = _labelled(paths)
         parts, detector = selection.parts, selection.kept
         if parts:
             known = {part.digest for part in parts}
@@ -121,8 +123,10 @@ class ComparisonView:
             intact = [photo for number, photo in enumerate(intact) if number not in chosen]
         said = f"Not scored: the {count_of(len(parts))} that the memory is made of." if parts else NO_MEMORY
         intact, damaged = ([some[one] for one in spread(len(some), MOST_OF_EACH)] for some in (intact, damaged))
-        groups = [Group(intact, damaged, partial(self._fit, lambda: detector, parts, with_ours=True))]
-        return groups, f"{len(intact)} intact and {len(damaged)} damaged photos of yours ({detector.product})", said
+        fit = partial(self._fit, lambda: detector, parts, with_ours=True)
+        groups = [Group(detector.product, intact, damaged, fit)]
+        of = f"{len(intact)} intact and {len(damaged)} damaged photos of yours ({detector.product})"
+        return groups, of, " ".join([said, *notes])
 
     def _fit(
         self, known: Callable[[], Detector], parts: Sequence[Part], with_ours: bool = False
@@ -168,15 +172,17 @@ def spread(count: int, most: int) -> list[int]:
     return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist() if most > 0 else []
 
 
-def _labelled(paths) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _labelled(paths) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
     """Intact and damaged photos among what was given in Batch, by their folders; more than are compared, not all.
+
+    Beside them sentences on how they were read, such as that of several pages the first one is.
 
     Raises:
         InputError: there are none of one of both, or one cannot be read.
     """
     if not paths:
         raise InputError(GIVE_PHOTOS)
-    files = ImageFiles(paths, read_photo)
+    files = ImageFiles(paths, lambda source: [Page(*read_photo_with_notes(source))])
     kept = [
         [number for number, entry in enumerate(files.entries) if entry.damaged is damaged] for damaged in (False, True)
     ]
@@ -185,11 +191,17 @@ def _labelled(paths) -> tuple[list[np.ndarray], list[np.ndarray]]:
         raise InputError(f"{named}. {GIVE_PHOTOS}")
     taken = sorted(some[one] for some in kept for one in spread(len(some), MOST_OF_EACH + PARTS))
     photos: dict[bool, list[np.ndarray]] = {False: [], True: []}
-    for entry, photo in files.only(taken):  # of several pages the first
-        if isinstance(photo, InputError):
-            raise InputError(f"The photo {entry.name!r} cannot be used: {photo}") from photo
-        photos[entry.damaged].append(photo)
-    return photos[False], photos[True]
+    notes: Counter[str] = Counter()
+    for entry, found in files.only(taken):
+        if isinstance(found, InputError):
+            raise InputError(f"The photo {entry.name!r} cannot be used: {found}") from found
+        photos[entry.damaged].append(found[0].pixels)
+        notes.update(found[0].notes)
+    return photos[False], photos[True], [_of_photos(note, count) for note, count in notes.items()]
+
+
+def _of_photos(note: str, count: int) -> str:
+    return f"{note} (So in {count} photo{'s' if count > 1 else ''}.)"
 
 
 def _segments(choices: Sequence, label: str, anchor: str) -> gr.Radio:

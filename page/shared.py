@@ -23,7 +23,7 @@ from zsad_core.baselines import METHODS, Fitted, ImageBatch, Resources, method_n
 from zsad_core.baselines.memory import GoodPartsMemory
 from zsad_core.baselines.ours import FittedDetector
 from zsad_core.cascade import closest_side
-from zsad_core.comparison import read_figures
+from zsad_core.comparison import first_product, read_figures
 from zsad_core.corruptions import corrupt_all
 from zsad_core.detector import Detector, Inspection, Training
 from zsad_core.elongated import squares_in
@@ -39,7 +39,6 @@ from zsad_core.recipe import Recipe
 MOST_DECODED = 25_000_000  # pixels of an image; a JPEG is decoded at a reduced size, so a phone's 48 million pass
 LONGEST = 1024  # pixels; a larger image is reduced to this before anything else happens to it
 FINEST = 4096  # the same where it is looked at closely
-FIRST = "metal nut"  # the product on the first screen
 MOST_PASSES = 72_000  # through the text encoder in one training: the preset poster-scale with eight adjectives
 KEPT_BATCHES = 12  # images with their encodings, about 4 MB each
 KEPT_STRIPS = 2  # the same of elongated images, up to 80 MB each
@@ -80,7 +79,7 @@ class SharedState:
     def __init__(self, backbone: Backbone, assets: Path, training: Callable[..., Training] | None = None):
         """`training` makes what visitors ask for in place of `Detector.training`."""
         self.backbone, self._training, self.names = backbone, training, Names(backbone)
-        self.samples = read_samples(assets / "samples")
+        self.samples = read_samples(assets / "samples", first_product(assets / "comparison.json"))
         named = {OURS: METHODS[OURS], **METHODS, MEMORY: GoodPartsMemory}
         self.methods = {name: made(backbone) for name, made in named.items()}
         self.missing = {name: method.missing() for name, method in self.methods.items()}
@@ -342,11 +341,11 @@ def _longest(source, longest: int) -> int:
     return max(longest, round(LONGEST * min(4, math.sqrt(max(width, height) / min(width, height)))))
 
 
-def read_samples(folder: Path) -> dict[str, Sample]:
-    """The samples that index.json in a folder names, two a product, those of FIRST first. Raises InputError."""
+def read_samples(folder: Path, first: str | None = None) -> dict[str, Sample]:
+    """The samples that index.json in a folder names, two a product, those of `first` first. Raises InputError."""
     try:
         entries = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        entries.sort(key=lambda entry: entry["product"] != FIRST)
+        entries.sort(key=lambda entry: entry["product"] != first)
         samples = [
             Sample(f"{entry['folder']}/{state}", entry["product"], f"{entry['product']}, {state}{detail}", pixels)
             for entry in entries

@@ -48,8 +48,9 @@ class TrainView:
     def __init__(self, shared: SharedState, runs: Runs):
         self.shared, self.runs = shared, runs
         gr.HTML("<h2>Train <small>on words alone, without one image</small></h2>", elem_classes="heading")
+        first = next(iter(shared.shipped.values()))
         self.product = gr.Textbox(
-            EXAMPLES[0],
+            first.product,
             label="Product name",
             placeholder="What do you want to inspect?",
             max_lines=1,
@@ -88,7 +89,6 @@ class TrainView:
                 self.seed = gr.Number(0, precision=0, label="Seed", min_width=80)
         self.trained = gr.State(None)  # the detector that was watched, as bytes
         self.wanted = gr.State(0)  # changed by whoever wants a training to begin
-        first = next(iter(shared.shipped.values()))
         with gr.Column(elem_id="live"):
             self.picture = gr.HTML("", html_template=PICTURE, js_on_load=ASKS)
             self.live = gr.HTML(resting(first), js_on_load=TRAIN_FOR)

@@ -2,7 +2,8 @@
 
     python -m zsad_core.comparison          # of the samples, for the page: writes assets/comparison.json
 
-What the page shows of the samples before anybody has pressed anything was written by this command.
+What the page shows of the samples before anybody has pressed anything was written by this command. So is which product
+its first screen shows: the one that ours holds apart best, see `Figures.gaps`.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,12 +27,14 @@ from .corruptions import MAX_SEVERITY, POSTER_CORRUPTIONS, corrupt_all
 from .detector import Detector
 from .errors import InputError
 from .images import read_image
+from .profile import OURS
 from .sweep import CLEAN, Place, image_scores
 from .verdict import NEUTRAL
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 SEVERITIES = tuple(range(MAX_SEVERITY + 1))
 ALL_KINDS = "mean"  # the mean over the corruptions, beside each of them
+GAP_AT = 3  # severity, the poster's
 AT_ONCE = 8  # pictures encoded together: the twins of a product under the four corruptions
 NO_MAP = 8, 8  # rows and columns of maps that nobody looks at
 PREPARING, COMPARING = "Preparing the methods", "Comparing"  # phases
@@ -43,9 +46,11 @@ class Group:
     """Pictures of one product, (H, W, 3) uint8, and the methods that know it.
 
     Attributes:
+        product: its name.
         fit: called once; gives each method by its name. A name may say how many good parts it knows: "memory+1".
     """
 
+    product: str
     intact: Sequence[np.ndarray]
     damaged: Sequence[np.ndarray]
     fit: Callable[[], Mapping[str, Fitted]]
@@ -71,12 +76,15 @@ class Figures:
             FALSE_ALARMS: of the intact pictures that score over .5. CAUGHT: of the damaged ones that do.
             MISTAKEN: of the pairs of an intact and a damaged picture of one product in which the intact one,
             corrupted, scores higher than the damaged one, clean: no threshold has a say in it.
+        gaps: by product, the largest first: the lowest score that ours gives a damaged picture minus the highest that
+            it gives an intact one, clean and under every corruption at severity 3. Empty until these are scored.
     """
 
     intact: int
     damaged: int
     severities: Sequence[int]
     shares: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
+    gaps: Mapping[str, float] = field(default_factory=dict)
 
 
 class Shown(NamedTuple):
@@ -186,7 +194,19 @@ class Comparison:
             name: {figure: _by_kind(scores, share, severities) for figure, share in SHARES.items()}
             for name, scores in self._scores.items()
         }
-        return Figures(self.intact, self.damaged, severities, shares)
+        gaps = self._gaps(self._scores[OURS]) if OURS in self._scores and GAP_AT in severities else {}
+        return Figures(self.intact, self.damaged, severities, shares, gaps)
+
+    def _gaps(self, scores: Mapping[Place, Sequence[Scored]]) -> dict[str, float]:
+        shown = [one for place in (CLEAN, *places_at(GAP_AT)) for one in scores[place]]
+        gaps = {}
+        for number, group in enumerate(self.groups):
+            intact, damaged = (
+                [one.score for one in shown if one.group == number and one.damaged is state] for state in (False, True)
+            )
+            if intact and damaged:
+                gaps[group.product] = round(min(damaged) - max(intact), 4)
+        return dict(sorted(gaps.items(), key=lambda gap: -gap[1]))
 
 
 def places_at(severity: int) -> list[Place]:
@@ -251,6 +271,15 @@ def read_figures(path: Path, backbone) -> Figures | None:
                          "or write it anew with python -m zsad_core.comparison.") from error  # fmt: skip
 
 
+def first_product(path: Path) -> str | None:
+    """The product of the page's first screen: the one with the largest gap in a file of figures, on whatever backbone
+    they were made; None where there is no file, or none that tells gaps."""
+    try:
+        return next(iter(json.loads(path.read_text(encoding="utf-8"))["gaps"]), None)
+    except (OSError, ValueError, LookupError, TypeError):  # read_figures says what is wrong with it
+        return None
+
+
 def sample_groups(backbone, folder: Path, detectors: Path, methods: Sequence[str]) -> list[Group]:
     """A group for each product of the samples. Its intact picture is also the good part of methods that need one.
 
@@ -277,7 +306,7 @@ def _sample_group(backbone, product: str, folder: Path, detector: Path, methods:
     def fit() -> dict[str, Fitted]:
         return {entrant(name, 1): _fitted(backbone, name, product, detector, intact) for name in methods}
 
-    return Group([intact], [damaged], fit)
+    return Group(product, [intact], [damaged], fit)
 
 
 def _fitted(backbone, name: str, product: str, detector: Path, part: np.ndarray) -> Fitted:
@@ -326,7 +355,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures = comparison.figures()
     write_figures(options.out or options.assets / "comparison.json", figures, backbone)
     print(_table(figures))
+    print(f"\nGaps of {OURS}, from the first screen's product on:", _listed(figures.gaps))
     return 0
+
+
+def _listed(gaps: Mapping[str, float]) -> str:
+    return ", ".join(f"{product} {gap:.2f}" for product, gap in gaps.items()) or "none"
 
 
 def _table(figures: Figures) -> str:

@@ -8,10 +8,10 @@ import itertools
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from PIL import Image
 
 from .backbone import Backbone
 from .baselines import METHODS, ImageBatch
-from .cores import side_by_side
+from .cores import idle_cores, side_by_side
 from .corruptions import POSTER_CORRUPTIONS, corrupt
 from .embedded import ASSETS
 from .errors import InputError
@@ -33,6 +33,7 @@ RULE_OF = "clip", "clip-ac", "winclip", "rwda", OURS  # the methods whose rankin
 SEVERITY = 3
 LOOKS = 7  # of a product that have a damaged twin
 CORRUPTED_LOOKS = 4  # of these, each under another corruption
+SLOW = ("maeday",)  # methods that cost as much as the encoder; they are shown every second look
 # Shares of the map in the score, and how much of the map counts: the first of each, the even share and the map's peak
 # as in the literature, unless others rank clearly better.
 SHARES = 0.5, 0.25, 0.75
@@ -69,19 +70,47 @@ class Product:
 
 @dataclass
 class Evidence:
-    """What one method says of the yardstick's pictures, in log-odds: of the image, and of the map's hottest places."""
+    """What one method says of the yardstick's pictures, in log-odds: of the image, and of the map's hottest places.
 
+    Attributes:
+        damaged, corrupted: what each of the pictures is.
+    """
+
+    damaged: list[bool] = field(default_factory=list)
+    corrupted: list[bool] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
     hottest: dict[float, list[float]] = field(default_factory=lambda: {share: [] for share in HOTTEST})
 
-    def scale(self, damaged: np.ndarray, share: float, hottest: float) -> Scale:
+    def add(self, damaged: Sequence[bool], corrupted: bool, whole: torch.Tensor, places: torch.Tensor) -> None:
+        """Further pictures: log-odds of the images (N,) and of their places (N, rows, columns)."""
+        self.damaged += damaged
+        self.corrupted += [corrupted] * len(damaged)
+        self.whole += whole.tolist()
+        for share, means in self.hottest.items():
+            means += hottest_mean(places, share).tolist()
+
+    def join(self, other: "Evidence") -> None:
+        """Takes over what another one holds."""
+        self.damaged += other.damaged
+        self.corrupted += other.corrupted
+        self.whole += other.whole
+        for share, means in self.hottest.items():
+            means += other.hottest[share]
+
+    def scale(self, share: float, hottest: float) -> Scale:
         """The scale where the map has this share in the score, and this much of the map counts."""
-        return fitted_scale(np.array(self.whole), np.array(self.hottest[hottest]), damaged, share, hottest)
+        values = np.array(self.whole), np.array(self.hottest[hottest])
+        return fitted_scale(*values, np.array(self.damaged), share, hottest)
 
     def log_odds(self, scale: Scale) -> np.ndarray:
         """Of the scores (N,) on a scale."""
         hottest = np.array(self.hottest[scale.hottest])
         return scale.whole * np.array(self.whole) + scale.places * hottest + scale.offset
+
+    def ranking(self, scale: Scale, corrupted: bool | None = None) -> float:
+        """Image AUROC on a scale, of the clean pictures or of the corrupted ones; of all, where it is not said."""
+        chosen = np.array([corrupted in (None, one) for one in self.corrupted])
+        return ranking(np.array(self.damaged)[chosen], self.log_odds(scale)[chosen])
 
 
 def read_yardstick(folder: Path = YARDSTICK) -> list[Product]:
@@ -106,91 +135,104 @@ def measure(
 
     Args:
         products: of the yardstick; all of them, if not given.
-        on_progress: called before every product.
-        stopped: once set, the measuring ends before the next product.
+        on_progress: called before every product, or before as many as there are idle cores.
+        stopped: once set, the measuring ends before the next ones.
 
     Raises:
         InputError: the yardstick is not there, or the measuring was stopped.
     """
     products = read_yardstick() if products is None else products
-    visit = Visit(backbone)
-    for number, product in enumerate(products):
+    visit, at_once = Visit(backbone), max(1, idle_cores())
+    for number in range(0, len(products), at_once):
         if stopped is not None and stopped.is_set():
             raise InputError("The measuring was stopped: the backbone keeps the scale that it had.")
+        few = products[number : number + at_once]
         if on_progress is not None:
-            on_progress(Measuring(number, len(products), product.name))
-        visit.see(product)
+            on_progress(Measuring(number, len(products), ", ".join(product.name for product in few)))
+        visit.see(few)
     if on_progress is not None:
         on_progress(Measuring(len(products), len(products), "", phase="done"))
     return visit.profile()
 
 
+@dataclass
+class Seen:
+    """What is measured of one product: what every method says, and what the doctor asks of the backbone."""
+
+    evidence: dict[str, Evidence]
+    told_apart: float
+    rises: list[bool]
+
+
 class Visit:
-    """What is measured of a backbone, product by product."""
+    """What is measured of a backbone, a few products at a time."""
 
     def __init__(self, backbone: Backbone):
         self.backbone = backbone
         methods = [method(backbone) for method in METHODS.values() if not method.needs_good_parts]
         self.methods = {method.name: method for method in methods if method.missing() is None}
         self.evidence: dict[str, Evidence] = defaultdict(Evidence)
-        self.damaged: list[bool] = []
-        self.corrupted: list[bool] = []
         self._told_apart: list[float] = []
         self._rises: list[bool] = []
         self._spread: float | None = None
 
-    def see(self, product: Product) -> None:
-        """Asks every method about the pictures of a product."""
-        fits = side_by_side(lambda method: method.fit(product.name), self.methods.values())
-        fitted: dict[str, Any] = dict(zip(self.methods, fits))
-        self._told_apart.append(fitted[OURS].detector.health["held_back_accuracy"])
-        clean = [[read_image(path) for path in twin[:2]] for twin in product.twins]
+    def see(self, products: Sequence[Product]) -> None:
+        """Asks every method about the pictures of products, side by side."""
         if self._spread is None:
-            windows, _ = self.backbone.window_vectors(self.backbone.preprocess(clean[0][:1]), 2)
+            picture = read_image(products[0].twins[0][0])
+            windows, _ = self.backbone.window_vectors(self.backbone.preprocess([picture]), 2)
             self._spread = windows[0].std(dim=0).mean().item()
-        kinds = itertools.cycle(POSTER_CORRUPTIONS)
+        for seen in side_by_side(self._seen, enumerate(products, len(self._told_apart))):
+            for name, evidence in seen.evidence.items():
+                self.evidence[name].join(evidence)
+            self._told_apart.append(seen.told_apart)
+            self._rises += seen.rises
+
+    def _seen(self, numbered: tuple[int, Product]) -> Seen:
+        number, product = numbered
+        fitted = {name: method.fit(product.name) for name, method in self.methods.items()}
+        seen = Seen(defaultdict(Evidence), fitted[OURS].detector.health["held_back_accuracy"], [])
+        clean = [[read_image(path) for path in twin[:2]] for twin in product.twins]
         shifted = [
-            [corrupt(image, kind, SEVERITY, number) for image in twin]
-            for number, (twin, kind) in enumerate(zip(clean[:CORRUPTED_LOOKS], kinds))
+            [corrupt(image, kind, SEVERITY, look) for image in twin]
+            for look, (twin, kind) in enumerate(zip(clean[:CORRUPTED_LOOKS], itertools.cycle(POSTER_CORRUPTIONS)))
         ]
         for corrupted, twins in ((False, clean), (True, shifted)):
-            batch = ImageBatch(self.backbone, [image for twin in twins for image in twin])
-            self.damaged += [False, True] * len(twins)
-            self.corrupted += [corrupted] * len(batch.images)
+            every = ImageBatch(self.backbone, [image for twin in twins for image in twin])
+            half = twins[number // len(POSTER_CORRUPTIONS) % 2 :: 2]  # in turn, so that it holds every corruption
+            fewer = ImageBatch(self.backbone, [image for twin in half for image in twin])
             for name, method in fitted.items():
+                batch = fewer if name in SLOW else every
                 whole, patches = method.evidence(batch)
                 places = log_odds(patches)
-                self.evidence[name].whole += log_odds(whole).tolist()
-                for share, means in self.evidence[name].hottest.items():
-                    means += hottest_mean(places, share).tolist()
+                seen.evidence[name].add([False, True] * (len(places) // 2), corrupted, log_odds(whole), places)
                 if name == OURS and not corrupted:
-                    self._rises += [
-                        rises_inside(places[2 * number], places[2 * number + 1], mask)
-                        for number, (_, _, mask) in enumerate(product.twins)
+                    seen.rises += [
+                        rises_inside(places[2 * look], places[2 * look + 1], mask)
+                        for look, (_, _, mask) in enumerate(product.twins)
                     ]
+        return seen
 
     def profile(self) -> Profile:
         """What was found, as a profile."""
-        damaged, scales = np.array(self.damaged), {}
-        share, hottest = best_rule([self.evidence[name] for name in RULE_OF], damaged)
+        scales = {}
+        share, hottest = best_rule([self.evidence[name] for name in RULE_OF])
         for name, found in self.evidence.items():
-            scales[OURS if name == OURS else name + WITH_MAP] = found.scale(damaged, share, hottest)
+            scales[OURS if name == OURS else name + WITH_MAP] = found.scale(share, hottest)
             if name != OURS:
-                scales[name] = found.scale(damaged, 0.0, hottest)
+                scales[name] = found.scale(0.0, hottest)
         figures = {"share of the map": share, "part of the map that counts": hottest, **self._figures(scales)}
         return Profile(self.backbone.fingerprint, self.backbone.name, scales, figures, tuple(wrong_with(figures)))
 
-    def _figures(self, scales: dict[str, Scale]) -> dict[str, float]:
-        damaged, corrupted = np.array(self.damaged), np.array(self.corrupted)
+    def _figures(self, scales: Mapping[str, Scale]) -> dict[str, float]:
         figures = {
             "states told apart": float(np.mean(self._told_apart)),
             "spread of windows": self._spread or 0.0,
             "maps point at the damage": float(np.mean(self._rises)),
         }
         for name, scale in scales.items():
-            scores = self.evidence[name.removesuffix(WITH_MAP)].log_odds(scale)
-            for when, here in (("clean", ~corrupted), ("corrupted", corrupted)):
-                figures[f"{name}, {when}"] = ranking(damaged[here], scores[here])
+            rank = partial(self.evidence[name.removesuffix(WITH_MAP)].ranking, scale)
+            figures[f"{name}, clean"], figures[f"{name}, corrupted"] = rank(False), rank(True)
         return figures
 
 
@@ -207,10 +249,10 @@ def ranking(damaged: np.ndarray, scores: np.ndarray) -> float:
     return float((over.mean() + 1) / 2)
 
 
-def best_rule(asked: Sequence[Evidence], damaged: np.ndarray) -> tuple[float, float]:
+def best_rule(asked: Sequence[Evidence]) -> tuple[float, float]:
     """The share of the map in the score and how much of the map counts, the same for every method that was asked."""
     worth = {
-        rule: np.mean([ranking(damaged, found.log_odds(found.scale(damaged, *rule))) for found in asked])
+        rule: np.mean([found.ranking(found.scale(*rule)) for found in asked])
         for rule in itertools.product(SHARES, HOTTEST)
     }
     first, best = next(iter(worth)), max(worth, key=lambda rule: worth[rule])

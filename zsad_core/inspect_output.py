@@ -14,7 +14,7 @@ from .batch import CSV_HEADINGS, Row, csv_cells, csv_line
 from .command_line import json_line
 from .detector import Detector
 from .errors import InputError
-from .verdict import NEUTRAL, VERDICTS
+from .verdict import DECIMALS, NEUTRAL, VERDICTS
 
 WIDTH = max(len(words) for _, words in VERDICTS)
 LONGEST_STEM = 180  # bytes; a name may have 255 on most disks, and something is put behind it
@@ -23,7 +23,7 @@ LONGEST_STEM = 180  # bytes; a name may have 255 on most disks, and something is
 def table_line(row: Row, threshold: float | None) -> str:
     """A row for a person; whether it is over the threshold only where one was given."""
     over = "" if threshold is None else "over   " if row.score > threshold else "under  "
-    return f"{row.score:.3f}  {row.verdict:<{WIDTH}}  {over}{row.entry.name}"
+    return f"{row.score:.{DECIMALS}f}  {row.verdict:<{WIDTH}}  {over}{row.entry.name}"
 
 
 def json_text(row: Row, threshold: float, detector: Detector) -> str:

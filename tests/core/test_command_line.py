@@ -52,7 +52,7 @@ def test_table_has_one_line_an_image(detector, detector_file, photos, capsys):
     assert main(["inspect", "--detector", detector_file, *photos]) == 0
     lines = capsys.readouterr().out.splitlines()
     for line, photo, seen in zip(lines, photos, detector.inspect(photos), strict=True):
-        assert line.startswith(f"{seen.score:.3f}") and seen.verdict in line and line.endswith(photo)
+        assert line.startswith(f"{seen.score:.2f}  {seen.verdict}") and line.endswith(photo)
 
 
 def objects(printed):

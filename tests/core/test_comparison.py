@@ -7,7 +7,17 @@ import pytest
 
 from app import ASSETS
 from zsad_core.baselines.method import inspections
-from zsad_core.comparison import CAUGHT, FALSE_ALARMS, MISTAKEN, Comparison, Group, main, read_figures
+from zsad_core.comparison import (
+    CAUGHT,
+    FALSE_ALARMS,
+    MISTAKEN,
+    Comparison,
+    Group,
+    first_product,
+    main,
+    read_figures,
+    write_figures,
+)
 from zsad_core.corruptions import POSTER_CORRUPTIONS, corrupt
 from zsad_core.errors import InputError
 
@@ -26,8 +36,14 @@ def grey(level):
     return np.full((32, 40, 3), level, np.uint8)
 
 
-def group(intact, damaged):
-    return Group([grey(level) for level in intact], [grey(level) for level in damaged], lambda: {"clip": Brightness()})
+def seen(level, kind="", severity=0):
+    """What Brightness says of a grey picture under a corruption."""
+    return (corrupt(grey(level), kind, severity) if kind else grey(level)).mean() / 255
+
+
+def group(intact, damaged, product="grey card", method="clip"):
+    looks = [[grey(level) for level in levels] for levels in (intact, damaged)]
+    return Group(product, *looks, lambda: {method: Brightness()})
 
 
 def test_shares_are_those_of_the_pictures_under_each_corruption(tiny_backbone):
@@ -39,10 +55,10 @@ def test_shares_are_those_of_the_pictures_under_each_corruption(tiny_backbone):
     assert (figures.intact, figures.damaged, figures.severities) == (3, 3, (0, 2))
     shares = figures.shares["clip"]
     for kind in POSTER_CORRUPTIONS:
-        seen = {level: corrupt(grey(level), kind, 2).mean() / 255 for level in (60, 90, 100, 110, 180, 200)}
-        over = {level: score > 0.5 for level, score in seen.items()}
-        mistaken = sum(seen[level] > 180 / 255 for level in (60, 110)) + sum(
-            seen[100] > level / 255 for level in (90, 200)
+        looks = {level: seen(level, kind, 2) for level in (60, 90, 100, 110, 180, 200)}
+        over = {level: score > 0.5 for level, score in looks.items()}
+        mistaken = sum(looks[level] > 180 / 255 for level in (60, 110)) + sum(
+            looks[100] > level / 255 for level in (90, 200)
         )
         assert shares[FALSE_ALARMS][kind] == pytest.approx(
             [0, sum(over[level] for level in (60, 100, 110)) / 3], abs=1e-4
@@ -65,6 +81,31 @@ def test_a_stopped_comparison_keeps_the_severities_that_are_complete(tiny_backbo
     stopped = Comparison(tiny_backbone, [group([60], [180])])
     stopped.stop()
     assert [progress.done for progress in stopped] == [0] and stopped.figures().severities == ()
+
+
+def test_the_first_product_is_the_one_that_ours_holds_apart_best(tiny_backbone, tmp_path):
+    groups = [
+        group([100], [110], "dull", "ours"),
+        group([60, 90], [150, 180], "clear", "ours"),
+        group([60], [], "never damaged", "ours"),
+    ]
+    comparison = Comparison(tiny_backbone, groups, severities=(0, 3))
+    for progress in comparison:
+        if progress.done < progress.total:
+            assert not comparison.figures().gaps  # severity 3 is not complete
+    figures = comparison.figures()
+    lowest, highest = (
+        decide(seen(level, kind, 3) for level in levels for kind in POSTER_CORRUPTIONS)
+        for decide, levels in ((min, (150, 180)), (max, (60, 90)))
+    )
+    clean = seen(150), seen(90)
+    assert list(figures.gaps) == ["clear", "dull"]
+    assert figures.gaps["clear"] == pytest.approx(min(lowest, clean[0]) - max(highest, clean[1]), abs=1e-4)
+    write_figures(tmp_path / "comparison.json", figures, tiny_backbone)
+    assert first_product(tmp_path / "comparison.json") == "clear"
+    for text in ("", "[]", '{"gaps": 3}', '{"gaps": {}}'):
+        (tmp_path / "comparison.json").write_text(text)
+        assert first_product(tmp_path / "comparison.json") is None
 
 
 def test_a_set_without_one_of_both_is_refused(tiny_backbone):

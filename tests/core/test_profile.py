@@ -117,10 +117,12 @@ def test_another_rule_than_the_literatures_is_taken_only_where_it_ranks_clearly_
 
     shared = evidence(None)  # where nothing is clear, everything says the same
     found = doctor.Evidence(
+        damaged.tolist(),
+        [False] * len(damaged),
         evidence("whole").tolist() if clear else shared.tolist(),
         {part: (evidence(part) if clear else shared).tolist() for part in doctor.HOTTEST},
     )
-    share, part = doctor.best_rule([found], damaged)
+    share, part = doctor.best_rule([found])
     assert part == taken and (clear or share == 0.5)
 
 
@@ -130,7 +132,8 @@ def test_random_weights_are_not_fit_for_use_and_a_stop_is_heard(tiny_backbone):
     told, stopped = [], threading.Event()
     found = doctor.measure(tiny_backbone, products, on_progress=told.append)
     assert found.wrong and found.fingerprint == tiny_backbone.fingerprint
-    assert [one.step for one in told] == [*range(len(products)), len(products)]
+    steps = [one.step for one in told]  # as many products at a time as there are idle cores
+    assert steps[0] == 0 and steps[-1] == len(products) and steps == sorted(set(steps))
     assert Profile.from_bytes(found.to_bytes()).scales.keys() == found.scales.keys()
     stopped.set()
     with pytest.raises(InputError, match="was stopped"):

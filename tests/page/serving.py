@@ -6,6 +6,12 @@ from contextlib import contextmanager
 from playwright.sync_api import Locator, Page
 
 import app
+from page.shared import read_samples
+from zsad_core.comparison import first_product
+
+# The damaged sample of the first screen, and the detector that judges it.
+FIRST = next(iter(read_samples(app.ASSETS / "samples", first_product(app.ASSETS / "comparison.json")).values()))
+FIRST_DETECTOR = app.ASSETS / "detectors" / f"{FIRST.name.partition('/')[0]}.safetensors"
 
 
 @contextmanager

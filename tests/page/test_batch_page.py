@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from serving import file_input
+from serving import FIRST, FIRST_DETECTOR, file_input
 
 from app import ASSETS
 from page.threshold import verdict_from
 from zsad_core.detector import Detector
 
 pytestmark = pytest.mark.slow
-DETECTOR = "metal nut"  # of the first screen
 
 
 def png(pixels) -> bytes:
@@ -83,7 +82,7 @@ def download(page, button) -> bytes:
 
 
 def test_the_samples_are_scored_sorted_and_downloaded(batch):
-    expect(batch.locator("#batch-detector")).to_contain_text(f"Scored by {DETECTOR}")
+    expect(batch.locator("#batch-detector")).to_contain_text(f"Scored by {FIRST.product}")
     expect(batch.locator("#batch-csv")).to_be_disabled()
     batch.locator("#batch-samples").click()
     expect(status(batch)).to_contain_text("Done")
@@ -176,7 +175,7 @@ def test_a_zip_with_rubbish_in_it_and_good_parts_and_back(batch, pictures, tmp_p
     expect(batch.locator(".skipped")).to_contain_text("../evil.png Its path leads out")
     expect(batch.locator(".skipped")).to_contain_text("good/<b>rubbish</b>.png The image is not an image")
 
-    detector = Detector.load(ASSETS / "detectors/metal-nut.safetensors", embedded)
+    detector = Detector.load(FIRST_DETECTOR, embedded)
     alone = {name: detector.inspect(pixels).score for name, pixels in pictures.items()}
     shown = dict(zip(column(batch, "file"), map(float, column(batch, "score"))))
     assert shown == pytest.approx(alone, abs=1e-5)

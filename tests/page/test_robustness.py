@@ -3,12 +3,13 @@
 import re
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
-from serving import file_input, press, scale
+from serving import FIRST, file_input, press, scale
 
 from page.runs import Runs
 from zsad_core.baselines import METHODS
@@ -106,7 +107,8 @@ def test_a_set_is_compared_beforehand_and_photos_of_the_visitors_when_run_is_pre
     open_tab(page, "Robustness")
     page.locator("#set-run").click()
     expect(page.locator("#set-status")).to_contain_text("Done")
-    expect(chart.locator(".said")).to_contain_text("1 intact and 2 damaged photos of yours (metal nut)")
+    expect(chart.locator(".said")).to_contain_text(f"1 intact and 2 damaged photos of yours ({FIRST.product})")
+    expect(chart.locator(".said")).to_contain_text("Page 1 of 2 is read. (So in 1 photo.)")
     expect(chart.locator(".legend")).to_contain_text("Ours + 1 good part")
     expect(page.locator("#set-run")).to_be_enabled()
     page.locator("#set-of label", has_text="The samples").click()
@@ -114,12 +116,15 @@ def test_a_set_is_compared_beforehand_and_photos_of_the_visitors_when_run_is_pre
 
 
 def labelled_photos(folder):
-    """A zip of two intact and two damaged photos."""
-    random = np.random.default_rng(0)
+    """A zip of two intact and two damaged photos, one of which has a second page."""
+    pictures = [
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (48, 48, 3), np.uint8)) for seed in range(4)
+    ]
     with zipfile.ZipFile(folder / "parts.zip", "w") as archive:
-        for name in ("good/1.png", "good/2.png", "bad/3.png", "bad/4.png"):
-            Image.fromarray(random.integers(0, 256, (48, 48, 3), np.uint8)).save(folder / "one.png")
-            archive.write(folder / "one.png", name)
+        for name, picture in zip(("good/1.png", "good/2.png", "bad/3.png", "bad/4.tiff"), pictures, strict=True):
+            more = {"save_all": True, "append_images": pictures[:1]} if name.endswith("tiff") else {}
+            picture.save(folder / Path(name).name, **more)
+            archive.write(folder / Path(name).name, name)
     return folder / "parts.zip"
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from serving import file_input, press, scale
+from serving import FIRST, file_input, press, scale
 
 from page.share import Link, read_link, recipe_values
 from page.training import PRESETS, recipe_from
@@ -170,9 +170,9 @@ def test_a_hostile_link_leaves_the_first_screen_as_it_is(page, address):
 def test_a_link_that_is_too_long_says_so_and_shows_the_usual_page(page, address):
     page.goto(f"{address}?product={'a' * 2100}")
     expect(page.get_by_text("The link has 2109 characters")).to_contain_text("at most 2000 are read")
-    expect(page.locator("#product input")).to_have_value("metal nut")
+    expect(page.locator("#product input")).to_have_value(FIRST.product)
     expect(page.locator("#corrupted .tag")).to_have_text("Not corrupted yet: move a slider")
-    expect(page.locator("#detector input")).to_have_value("metal nut")
+    expect(page.locator("#detector input")).to_have_value(FIRST.product)
 
 
 @pytest.mark.slow
@@ -186,7 +186,7 @@ def test_a_photo_of_ones_own_stays_out_of_the_link_and_is_in_the_report(page, ph
     assert "sample" not in page.evaluate("navigator.clipboard.readText()")
     with page.expect_download() as download:
         page.locator("#share button", has_text="Report picture").click()
-    assert download.value.suggested_filename == "metal-nut-report.png"
+    assert download.value.suggested_filename == f"{FIRST.product.replace(' ', '-')}-report.png"
     with Image.open(io.BytesIO(download.value.path().read_bytes())) as report:
         assert (report.format, report.size) == ("PNG", (1600, 900))
         assert report.getpixel((240, 380)) != (236, 231, 220)  # the photo, and not the frame behind it

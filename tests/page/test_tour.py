@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from serving import FIRST
 
 from page.tour import STEPS
 
@@ -36,7 +37,7 @@ def test_it_waits_for_its_button_and_is_walked_through_by_keyboard(page):
 def test_it_trains_and_moves_a_slider_itself(page):
     page.locator("#tour").click()
     page.keyboard.press("Enter")
-    expect(page.locator("#detector input")).to_have_value(re.compile("metal nut .*yours"))
+    expect(page.locator("#detector input")).to_have_value(re.compile(f"{FIRST.product} .*yours"))
     page.keyboard.press("Enter")
     expect(page.locator("#corrupted .tag")).to_have_text("Corrupted: contrast 5")
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from serving import FIRST
 
 from page.stage import own_address
 from page.training_show import Show, finished
@@ -119,7 +120,7 @@ def test_the_stage_is_played_by_keys_alone(browser, address):
     expect(page.locator("#detector input")).to_have_value(re.compile("yours"))
     expect(page.locator("#live")).not_to_have_class(re.compile("large"))  # then the result
     page.keyboard.press("n")
-    expect(page.locator("#samples button[aria-pressed=true]")).to_have_attribute("title", "metal nut, intact")
+    expect(page.locator("#samples button[aria-pressed=true]")).to_have_attribute("title", f"{FIRST.product}, intact")
     page.keyboard.press("p")
     expect(page.locator("#corrupted .tag")).to_have_text("Corrupted: contrast 5")
     page.keyboard.press("q")

@@ -7,12 +7,11 @@ import pytest
 from browsing import FLAGS
 from gradio.utils import get_upload_folder
 from playwright.sync_api import expect, sync_playwright
+from serving import FIRST, FIRST_DETECTOR
 
 from page.webcam import LARGEST, PREFIX, read_frame
 from zsad_core.detector import Detector
 from zsad_core.errors import InputError
-
-DETECTOR = Path(__file__).parents[2] / "assets/detectors/metal-nut.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +50,11 @@ def test_the_score_follows_the_camera_with_one_frame_on_its_way_and_none_is_kept
     live.get_by_role("button", name="Start the camera").click()
     live.wait_for_function("window.answers >= 5")
     expect(live.locator("#live-view .score")).to_have_text(re.compile(r"^[01]\.\d\d$"))
-    expect(live.locator("#live-view .tag")).to_have_text("Live: metal nut")
+    expect(live.locator("#live-view .tag")).to_have_text(f"Live: {FIRST.product}")
     expect(live.locator("#live-view .pace")).to_have_text(re.compile(r"frames a second, \d+ ms"))
 
     at = live.evaluate("Number(document.querySelector('#live-view .scale').style.getPropertyValue('--at'))")
-    detector = Detector.load(DETECTOR, embedded)
+    detector = Detector.load(FIRST_DETECTOR, embedded)
     scores = [detector.inspect(read_frame(frame["frame"])).score for frame in live.frames_sent[-3:]]
     assert min(abs(score - at) for score in scores) < 1e-3
 

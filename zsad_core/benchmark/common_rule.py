@@ -3,6 +3,7 @@
 Beside the same methods under their papers' rules, they show what a method is worth and what the rule is worth.
 """
 
+from ..baselines.anomalyclip import AnomalyClip
 from ..baselines.clip import Clip, ClipAc, FittedPrompts
 from ..baselines.method import Method
 from ..baselines.rwda import Rwda
@@ -36,6 +37,11 @@ class RwdaWithMap(Rwda):
     faithful = Rwda.faithful + _FAITHFUL
 
 
+class AnomalyClipWithMap(AnomalyClip):
+    name, title = AnomalyClip.name + WITH_MAP, "AnomalyCLIP, our rule"
+    faithful = AnomalyClip.faithful + _FAITHFUL
+
+
 COMMON_RULE: dict[str, type[Method]] = {
-    method.name: method for method in (ClipWithMap, ClipAcWithMap, WinClipWithMap, RwdaWithMap)
+    method.name: method for method in (ClipWithMap, ClipAcWithMap, WinClipWithMap, RwdaWithMap, AnomalyClipWithMap)
 }
