@@ -52,7 +52,7 @@ class Fetch:
 
 def main(name: str) -> None:
     """Fetches, and prints how far it is."""
-    from zsad_core.checkpoints import FetchProgress, huggingface_hub, hub_reachable, hub_source
+    from zsad_core.checkpoints import FetchProgress, hub_reachable, hub_source, huggingface_hub
 
     told = 0.0
 
