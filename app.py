@@ -36,6 +36,7 @@ from page.gate import HOUR, Gate  # noqa: E402
 from page.gradio_internals import Page, use_mcp_server  # noqa: E402
 from page.guess import GuessPanel  # noqa: E402
 from page.inspection import InspectView  # noqa: E402
+from page.installable import ICON, LINK, manifest_of  # noqa: E402
 from page.invitation import Invitation  # noqa: E402
 from page.mcp import check_mcp  # noqa: E402
 from page.parts_panel import PartsPanel
@@ -139,11 +140,17 @@ def launch(demo: Page, mcp: bool = False, **options) -> str:
         mcp_server=mcp,
         theme=Paper(),
         css=style(),
-        head=HEAD + tour_script() + training_show_script() + stage_script(),
+        head=HEAD + LINK + tour_script() + training_show_script() + stage_script(),
         footer_links=["api"],
+        pwa=True,
+        favicon_path=ICON,
         max_file_size="200mb",
         state_session_capacity=64,
-        app_kwargs={"middleware": [Middleware(Gate, page=demo)], "lifespan": _tidying(demo)},
+        app_kwargs={
+            "middleware": [Middleware(Gate, page=demo)],
+            "lifespan": _tidying(demo),
+            "routes": [manifest_of(TITLE, "Anomaly detection")],  # before gradio's
+        },
         **options,
     )[1]
 
