@@ -23,11 +23,15 @@ const show = () => {
   const gone = [product, ...Object.keys(had)].find((name) => had[name] && !now[name]);
   element.querySelector('.gone')?.remove();
   if (!gone) return;
-  const note = Object.assign(document.createElement('span'), {className: 'gone'});
-  note.textContent = `${had[gone]} of “${gone}” went with the reload `;
+  const note = Object.assign(document.createElement('span'), {className: 'gone', role: 'status'});
+  const whose = gone === product ? '' : ` of ${gone}`;
+  note.textContent = had[gone] > 1 ? `${had[gone]} good parts${whose} are gone ` : `1 good part${whose} is gone `;
+  note.title = 'Good parts are not kept when the page is loaded again';
   const give = () => document.querySelector('#parts-upload').click();
   if (gone === product) note.append(button('again', 'Give again', give));
-  note.append(button('forget', 'Forget', () => { remember(gone, 0); show(); }));
+  const forget = button('forget', '×', () => { remember(gone, 0); show(); });
+  forget.setAttribute('aria-label', 'Forget them');
+  note.append(forget);
   element.append(note);
 };
 show();
