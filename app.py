@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from html import escape
 from pathlib import Path
 
 from page.listening import ask_directly, check_port, port_of, port_of_environment, root_path, server_name
@@ -31,11 +30,13 @@ from starlette.middleware import Middleware  # noqa: E402
 
 from page.about import about  # noqa: E402
 from page.api import Api  # noqa: E402
+from page.backbone_note import BackboneNote, is_ones_own  # noqa: E402
 from page.batch import BatchView  # noqa: E402
 from page.gate import HOUR, Gate  # noqa: E402
 from page.gradio_internals import Page, use_mcp_server  # noqa: E402
 from page.guess import GuessPanel  # noqa: E402
 from page.inspection import InspectView  # noqa: E402
+from page.installable import ICON, LINK, manifest_of  # noqa: E402
 from page.invitation import Invitation  # noqa: E402
 from page.mcp import check_mcp  # noqa: E402
 from page.parts_panel import PartsPanel
@@ -45,7 +46,7 @@ from page.share import ShareView  # noqa: E402
 from page.shared import SharedState  # noqa: E402
 from page.stage import StageView, stage_script  # noqa: E402
 from page.theme import HEAD, Paper, style  # noqa: E402
-from page.tour import BUTTON, tour_script  # noqa: E402
+from page.tour import tour_script  # noqa: E402
 from page.training import TrainView  # noqa: E402
 from page.training_show import training_show_script  # noqa: E402
 from page.turns import Turns  # noqa: E402
@@ -66,16 +67,21 @@ LONGEST_TRAINING, LONGEST_SWEEP, LONGEST_BATCH = 600, 600, 1800  # seconds
 
 
 def create_demo(
-    backbone: Backbone, assets: Path = ASSETS, training: Callable[..., Training] | None = None
+    backbone: Backbone, assets: Path = ASSETS, training: Callable[..., Training] | None = None, own: bool = False
 ) -> gr.Blocks:
-    """The page over a backbone; `assets` holds samples/ and detectors/, `training` replaces `Detector.training`."""
+    """The page over a backbone.
+
+    Args:
+        assets: holds samples/ and detectors/. training: replaces `Detector.training`.
+        own: whether only this machine's user can reach the page; see `backbone_note.is_ones_own`.
+    """
     own_folder()
     shared = SharedState(backbone, assets, training)
     runs, sweeps, batches = Runs(LONGEST_TRAINING), Runs(LONGEST_SWEEP), Runs(LONGEST_BATCH)
     here = training in (None, Detector.training)  # or else it waits for another machine, and must hold up nobody
     turns = Turns() if here else None
     with Page(turns, title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
-        gr.HTML(_header(backbone), elem_id="header")
+        note = BackboneNote(backbone, TITLE, own)
         with gr.Tabs(elem_id="views"):
             with gr.Tab("Train and inspect", id="main"):
                 with gr.Row(elem_classes="board"):
@@ -87,6 +93,7 @@ def create_demo(
                             why, share, parts = WhyView(shared), ShareView(shared), PartsPanel(shared, inspect)
                             GuessPanel(shared)
                 train.connect(inspect, invitation)
+                note.connect(inspect)
                 why.connect(inspect)
                 share.connect(inspect, train)
             with gr.Tab("Robustness", id="robustness") as tab:
@@ -102,7 +109,7 @@ def create_demo(
         Api(shared, runs, sweeps)
 
         def stop_runs(session: str):
-            for of_a_kind in (runs, sweeps, batches):
+            for of_a_kind in (runs, sweeps, batches, note.runs):
                 of_a_kind.forget(session)
 
         def leave(request: gr.Request):
@@ -133,11 +140,17 @@ def launch(demo: Page, mcp: bool = False, **options) -> str:
         mcp_server=mcp,
         theme=Paper(),
         css=style(),
-        head=HEAD + tour_script() + training_show_script() + stage_script(),
+        head=HEAD + LINK + tour_script() + training_show_script() + stage_script(),
         footer_links=["api"],
+        pwa=True,
+        favicon_path=ICON,
         max_file_size="200mb",
         state_session_capacity=64,
-        app_kwargs={"middleware": [Middleware(Gate, page=demo)], "lifespan": _tidying(demo)},
+        app_kwargs={
+            "middleware": [Middleware(Gate, page=demo)],
+            "lifespan": _tidying(demo),
+            "routes": [manifest_of(TITLE, "Anomaly detection")],  # before gradio's
+        },
         **options,
     )[1]
 
@@ -210,16 +223,9 @@ def main(arguments=None) -> int:
     training = None
     if zerogpu.runs_here():
         backbone, training = zerogpu.use_loaned_gpu(backbone)
-    demo = create_demo(backbone, training=training)
+    demo = create_demo(backbone, training=training, own=is_ones_own(host, options.share, root))
     launch(demo, options.mcp, server_name=server_name(host), server_port=port, share=options.share, root_path=root)
     return 0
-
-
-def _header(backbone: Backbone) -> str:
-    note = f'<p class="note">{escape(backbone.note)}</p>' if backbone.note else ""
-    return f"""<header><div><h1>{TITLE}</h1>{BUTTON}{note}</div>
-<button type="button" id="theme" title="Light or dark" aria-label="Light or dark"
- onclick="switchTheme()">◐</button></header>"""
 
 
 if __name__ == "__main__":

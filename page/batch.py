@@ -2,13 +2,14 @@
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 
 from page.batch_endpoint import SCORING_MANY, BatchEndpoint
 from page.batch_files import csv_file, new_file
-from page.batch_pictures import LARGE_ROW, KeepsPictures, large_row
+from page.batch_pictures import LARGE_ROW, KeepsPictures, large_row, row_as_photo
 from page.batch_report import (
     Result,
     detector_line,
@@ -21,11 +22,12 @@ from page.batch_report import (
     threshold_panel,
 )
 from page.inspection import AT_ONCE, KEPT, SCORING, InspectView
+from page.parts import said_by, words_alone
 from page.parts_panel import PartsPanel
 from page.product_name import SetLooks
 from page.runs import Runs
 from page.selection import Selection, takes_selection
-from page.shared import SharedState, read_photo_pages
+from page.shared import OURS, SharedState, read_photo_pages
 from page.threshold import threshold_in
 from page.words import in_words
 from zsad_core.archives import Entry, ImageFiles
@@ -128,6 +130,9 @@ class BatchView:
         asked = gr.Textbox(visible=False)
         last = {"trigger_mode": "always_last"}
         self.large.open(self.open_row, [asked, self.result], self.large, js=LAST_ROW, **last, **AT_ONCE)
+        taken = [asked, self.result, *inspect.chosen]
+        shown = [inspect.detector, inspect.method, inspect.words_only, *inspect.pictures]
+        self.large.inspect(self.inspect_row, taken, shown, js=LAST_ROW, **last, **SCORING)
         taken = [asked, self.result, inspect.thresholds]
         self.shown.threshold(
             self.take_threshold, taken, [inspect.thresholds, self.table], js=LAST_THRESHOLD, **last, **SCORING
@@ -189,7 +194,20 @@ class BatchView:
     @in_words
     def open_row(self, row, result: Result | None):
         """A row was pressed, or an arrow key while one is large."""
-        return large_row(_of_a_batch(result), int(row) if re.fullmatch("[0-9]{1,6}", str(row)) else -1)
+        return large_row(_of_a_batch(result), _number(row))
+
+    @in_words
+    @takes_selection
+    def inspect_row(self, row, result: Result | None, selection: Selection):
+        """A row is to be shown in Inspect, by the detector and the good parts that scored it."""
+        result = _of_a_batch(result)
+        photo = row_as_photo(result, _number(row), list(self.shared.samples))
+        scored = replace(selection, key=result.scale[0])
+        known = bool(scored.parts or scored.kept.good_parts)
+        scored = replace(scored, words_only=known and result.by == said_by(words_alone(scored.kept)))
+        if scored.scale != result.scale:
+            gr.Info("The good parts are not those that scored this batch: Inspect goes by those of now.")
+        return scored.key, OURS, scored.words_only, photo, photo if isinstance(photo, str) else ""
 
     @in_words
     def take_threshold(self, threshold, result: Result | None, thresholds):
@@ -206,25 +224,31 @@ class BatchView:
             yield from self._score_files(request, paths, before, selection)
 
     def _score_files(self, request: gr.Request, paths, before: Result | None, selection: Selection):
-        yield from self._score(request, ImageFiles(paths or (), read_photo_pages), False, before, selection)
+        paths = tuple(paths or ())
+        yield from self._score(request, ImageFiles(paths, read_photo_pages), paths, before, selection)
 
     def _score_samples(self, request: gr.Request, before: Result | None, selection: Selection):
         names = (sample.name.split("/") for sample in self.shared.samples.values())
         entries = [Entry(f"{state}/{product}.jpg", state == "damaged") for product, state in names]
         images = [(entry, sample.pixels) for entry, sample in zip(entries, self.shared.samples.values(), strict=True)]
-        yield from self._score(request, images, True, before, selection)
+        yield from self._score(request, images, None, before, selection)
 
-    def _score(self, request: gr.Request, images, of_samples: bool, before: Result | None, selection: Selection):
-        """Scores images, drawing some three pictures a second, and gives the result at last."""
+    def _score(self, request: gr.Request, images, paths, before: Result | None, selection: Selection):
+        """Scores images, drawing some three pictures a second, and gives the result at last.
+
+        Args:
+            paths: the files of the images; None where they are the samples.
+        """
         looks = SetLooks(self.shared, images, selection.kept.product, selection.own.values())
         with new_file("overlays.zip") as path, new_file("pictures.zip") as pictures:
-            scoring, drawn = BatchScoring(selection.detector, KeepsPictures(looks, pictures), path), 0.0
+            kept = KeepsPictures(looks, pictures)
+            scoring, drawn = BatchScoring(selection.detector, kept, path), 0.0
             for progress in self.runs.follow(request.session_hash, scoring):
                 if time.monotonic() - drawn >= LEAST_PAUSE:
                     drawn = time.monotonic()
-                    so_far = report(Result.of(scoring, progress, pictures, of_samples, selection), running=True)
+                    so_far = report(Result.of(scoring, progress, kept, paths, selection), running=True)
                     yield status(progress), so_far if scoring.rows else gr.skip(), *[gr.skip()] * 3
-        result = Result.of(scoring, progress, pictures, of_samples, selection)
+        result = Result.of(scoring, progress, kept, paths, selection)
         if before is not None:  # one visitor's batches don't pile up
             for file in (before.overlays, before.pictures):
                 Path(file).unlink(missing_ok=True)
@@ -235,6 +259,10 @@ class BatchView:
             gr.update(value=csv_file(scoring.rows, result.threshold), interactive=True),
             gr.update(value=result.overlays, interactive=True),
         )
+
+
+def _number(row) -> int:
+    return int(row) if re.fullmatch("[0-9]{1,6}", str(row)) else -1
 
 
 def _of_a_batch(result: Result | None) -> Result:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import numpy as np
 
@@ -46,7 +45,8 @@ class Result:
         rows: list of `Row`, in the order of the images.
         overlays: the path of the zip of overlays.
         pictures: the path of the zip of the images themselves, reduced; see `batch_pictures`.
-        of_samples: the images were the samples.
+        of_samples: the images were the samples. paths: the files in which they are else.
+        places: of each row, the number of its image and that of its page.
         scale: what the scores depend on, as `Selection.scale`.
         threshold: at which the verdict turned when it was shown.
     """
@@ -59,15 +59,19 @@ class Result:
     of_samples: bool
     scale: tuple
     threshold: float
+    paths: Sequence[str] = ()
+    places: Sequence[tuple[int, int]] = ()
 
     @classmethod
     def of(
-        cls, scoring: BatchScoring, progress: BatchProgress, pictures: Path, of_samples: bool, selection: Selection
+        cls, scoring: BatchScoring, progress: BatchProgress, kept, paths: Sequence[str] | None, selection: Selection
     ) -> "Result":
+        """`kept` is the `batch_pictures.KeepsPictures` of the images; `paths` is None where they were the samples."""
         rate = progress.done / progress.seconds if progress.seconds else 0.0
         by, overlays = said_by(scoring.detector), str(scoring.overlays)
         scale, threshold = selection.scale, selection.threshold
-        return cls(by, scoring.rows, rate, overlays, str(pictures), of_samples, scale, threshold)
+        where = str(kept.path), paths is None, scale, threshold, paths or (), kept.places
+        return cls(by, scoring.rows, rate, overlays, *where)
 
 
 def detector_line(name: str) -> str:

@@ -38,7 +38,11 @@ watch('value', show);
 element.addEventListener('click', ({target}) => {
   const by = target.closest('[data-step]');
   if (by) step(Number(by.dataset.step));
-  else if (target.closest('[data-close]') || target === find('dialog')) find('dialog').close();
+  else if (target.closest('[data-inspect]')) {
+    trigger('inspect');
+    find('dialog').close();
+    document.querySelector('#views [role=tab]').click();
+  } else if (target.closest('[data-close]') || target === find('dialog')) find('dialog').close();
 });
 
 element.addEventListener('keydown', (event) => {

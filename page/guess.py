@@ -20,7 +20,7 @@ ROOM = "the room"
 ANSWERS = ("good", "damaged")
 METHODS = (OURS, "clip", "rwda")  # that answer at once
 PANEL = f"""<button type="button" id="guess" title="Says good or damaged before the methods do">Guess first</button>
-<div popover id="guess-panel" aria-label="Guess first"><h3></h3><img class="asked" alt="">
+<div popover id="guess-panel" role="dialog" aria-label="Guess first"><h3></h3><img class="asked" alt="">
 <div class="votes"><button type="button" data-vote="good">Good</button>
 <button type="button" data-vote="damaged">Damaged</button></div>
 <div class="answer" aria-live="polite" hidden><p></p><ul></ul><button type="button" data-next>Next one</button></div>

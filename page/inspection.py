@@ -74,7 +74,8 @@ class InspectView:
         self.words_only = gr.Checkbox(False, label="Words only", elem_id="words-only", container=False, render=False)
         self.thresholds = gr.State({})
         self.restored = gr.State(0)
-        self._shown = gr.State((*start.subject, start.method, NEUTRAL))
+        self._shown = gr.State((*start.subject, start.method, NEUTRAL, False))
+        self._side_by_side = gr.Checkbox(False, label="Side by side", elem_id="side-by-side", visible="hidden")
         self._bar()
         self._stage()
         self._sliders()
@@ -182,10 +183,11 @@ class InspectView:
                 self.words_only.change,
                 self.thresholds.change,
                 self.restored.change,
+                self._side_by_side.change,
                 *(slider.release for slider in self.severities),
             ],
             self.look,
-            [self._shown, *self.chosen],
+            [self._shown, self._side_by_side, *self.chosen],
             [self._shown, self._clean, self.corrupted, self.own_detector[-1], self._looks],
             trigger_mode="always_last",
             show_progress_on=[self._clean, self.corrupted],
@@ -194,10 +196,17 @@ class InspectView:
 
     @in_words
     @takes_selection
-    def look(self, shown, selection: Selection):
+    def look(self, shown, side_by_side, selection: Selection):
         """The cards, the file to download and what the picture looks like; where there is no other detector, image or
-        method, the corrupted card alone."""
-        seen, corrupted = (*selection.subject, selection.method, _threshold(selection)), corrupted_card(selection)
+        method, the corrupted card alone. While a ramp plays, where there are good parts, those and words side by side.
+        """
+        beside = bool(side_by_side and selection.parts)
+        seen = *selection.subject, selection.method, _threshold(selection), beside
+        if beside:
+            by_memory = replace(selection, method=MEMORY, words_only=False)
+            by_words = replace(selection, method=OURS, words_only=True)
+            return seen, corrupted_card(by_memory), corrupted_card(by_words, " · words alone"), gr.skip(), gr.skip()
+        corrupted = corrupted_card(selection)
         if shown == seen:
             return shown, gr.skip(), corrupted, gr.skip(), gr.skip()
         return seen, clean_card(selection), corrupted, detector_file(selection.detector), looks_line(selection)
@@ -286,13 +295,13 @@ def clean_card(selection: Selection) -> str:
     )
 
 
-def corrupted_card(selection: Selection) -> str:
-    """The card of the image as the sliders make it. Raises InputError."""
+def corrupted_card(selection: Selection, by: str | None = None) -> str:
+    """The card of the image as the sliders make it; `by` ends its title, if given. Raises InputError."""
     title = f"Corrupted: {selection.corruptions}" if selection.corruptions else "Not corrupted yet: move a slider"
     (_, before), corrupted = selection.clean(), selection.corrupted()
     said, threshold = _says(selection), _threshold(selection)
     return card(
-        title + _by(selection),
+        title + (_by(selection) if by is None else by),
         *corrupted,
         selection.picture.description,
         said,

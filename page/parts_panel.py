@@ -1,6 +1,7 @@
 """The panel of good parts: photos of intact products that a visitor gives, takes out again, or leaves unused."""
 
 from html import escape
+from pathlib import Path
 
 import gradio as gr
 
@@ -43,11 +44,7 @@ class PartsPanel:
         opener = gr.HTML(
             opener_of(inspect.start),
             elem_id="parts-opener",
-            js_on_load="""const arm = () => {
-                const panel = document.querySelector('#good-parts');
-                if (panel) panel.popover = 'auto'; else requestAnimationFrame(arm);
-            };
-            arm();""",
+            js_on_load=Path(__file__).with_name("parts.js").read_text(encoding="utf-8"),
         )
         self.given = [inspect.good, inspect.words_only]
         giving = {"show_progress_on": panel, **GIVING}
@@ -110,7 +107,8 @@ def opener_of(selection: Selection) -> str:
     label = count_of(count) if count else "Good parts: none"
     label += ", unused" if count and selection.words_only else ""
     doubted = f" · {len(doubts)} stands out" if (doubts := doubts_of(selection.detector)) else ""
-    return f'<button type="button" popovertarget="good-parts">{label}{doubted}</button>'
+    given = f'data-product="{escape(selection.kept.product)}" data-count="{len(selection.parts)}"'
+    return f'<button type="button" popovertarget="good-parts" {given}>{label}{doubted}</button>'
 
 
 def panel_of(selection: Selection) -> str:

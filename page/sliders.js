@@ -1,5 +1,5 @@
 /* While a slider is dragged, the browser shows about what the corruption will do; the server's picture and score follow
-   on release. And a ramp, which plays a corruption from severity 0 to 5 by itself. */
+   on release. And a ramp, which plays a corruption from severity 0 to 5 by itself, through words and good parts. */
 (() => {
   const BRIGHTNESS = [0, 0.1, 0.2, 0.3, 0.4, 0.5], CONTRAST = [1, 0.4, 0.3, 0.2, 0.1, 0.05];
   const RADIUS = [0, 3, 4, 6, 8, 10], DEVIATION = [0, 0.08, 0.12, 0.18, 0.26, 0.38];
@@ -20,7 +20,7 @@
 
   function preview() {
     const picture = document.querySelector('#corrupted .pixels'), clean = document.querySelector('#clean .pixels');
-    if (!picture || !clean) return;
+    if (!picture || !clean || sideBySide()?.checked) return;
     const scale = picture.clientWidth / (picture.naturalWidth || 1);
     const filters = [];
     if (level('brightness')) filters.push(`brightness(${1 + 1.6 * BRIGHTNESS[level('brightness')]})`);
@@ -33,7 +33,9 @@
   }
 
   document.addEventListener('input', (event) => {
-    if (event.isTrusted && event.target.type === 'range' && event.target.closest('.sliders [id^=severity-]')) preview();
+    if (!event.isTrusted || event.target.type !== 'range' || !event.target.closest('.sliders [id^=severity-]')) return;
+    if (playing) end();
+    preview();
   });
 
   function set(kind, severity) {
@@ -42,6 +44,17 @@
     slider.dispatchEvent(new Event('input', {bubbles: true}));
     slider.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
   }
+
+  /* While it is set, the server shows the memory of good parts beside words, if good parts were given. */
+  const sideBySide = () => document.querySelector('#side-by-side input');
+
+  function play(mine) {
+    playing = mine;
+    document.querySelector('#ramp')?.setAttribute('aria-pressed', Boolean(mine));
+    if (sideBySide()?.checked !== Boolean(mine)) sideBySide()?.click();
+  }
+
+  const end = () => play(0);
 
   async function shown(kind, severity, mine) {
     const wanted = severity ? `${kind} ${severity}` : 'Not corrupted';
@@ -52,8 +65,8 @@
 
   /* Plays the corruption that is chosen, or contrast; a second call stops it. */
   async function ramp() {
-    const mine = playing = playing ? 0 : Date.now();
-    document.querySelector('#ramp')?.setAttribute('aria-pressed', Boolean(mine));
+    const mine = playing ? 0 : Date.now();
+    play(mine);
     if (!mine) return;
     const names = kinds(), kind = names.find(level) ?? 'contrast';
     for (const other of names) if (other !== kind && level(other)) set(other, 0);
@@ -62,7 +75,7 @@
       await shown(kind, severity, mine);
       await new Promise((done) => setTimeout(done, REST));
     }
-    if (playing === mine) { playing = 0; document.querySelector('#ramp')?.setAttribute('aria-pressed', 'false'); }
+    if (playing === mine) end();
   }
 
   document.addEventListener('click', (event) => { if (event.target.closest('#ramp')) ramp(); });

@@ -42,6 +42,7 @@ document.addEventListener('paste', (event) => handOver(event.clipboardData?.file
 document.addEventListener('dragover', (event) => event.preventDefault());
 document.addEventListener('drop', (event) => handOver(event.dataTransfer?.files, event));
 </script>"""
+HEAD += f"<script>{Path(__file__).with_name('lists.js').read_text(encoding='utf-8')}</script>"
 
 
 def style() -> str:

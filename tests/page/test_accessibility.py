@@ -22,13 +22,17 @@ JUDGED = {
 TEXT = ("ink", "quiet", "normal", "abnormal", "undecided", *(f"line-{number}" for number in range(9)))
 
 
-def troubles(page: Page, view: str) -> list[str]:
-    """What axe-core finds, of any impact, in the view that is open, in light and dark and on a phone."""
+def troubles(page: Page, view: str, within: str = "body") -> list[str]:
+    """What axe-core finds, of any impact, in what is open: in light and on a phone; by night, where only colours
+    differ, of the colours. `within` is what is new on a view that was looked at before."""
     found = []
     for theme, width, height in SCREENS:
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", theme == "dark")
-        seen = page.evaluate("axe.run({resultTypes: ['violations', 'incomplete']})")
+        seen = page.evaluate(
+            "([within, only]) => axe.run(within, {resultTypes: ['violations', 'incomplete'], ...only})",
+            [within, {"runOnly": ["color-contrast"]} if (theme, width) == ("dark", 1366) else {}],
+        )
         rules = seen["violations"] + [rule for rule in seen["incomplete"] if rule["id"] not in JUDGED]
         found += [
             f"{view}, {theme}, {width} px: {rule['id']} ({rule['impact']}): {node['html']}"
@@ -61,19 +65,33 @@ def test_axe_finds_nothing_in_any_view_light_dark_or_on_a_phone(page, photo, tmp
     found += troubles(page, "after a training")
     page.locator("#why summary").click()
     expect(page.locator("#why .reading")).to_have_count(4)
-    found += troubles(page, "Why")
+    found += troubles(page, "Why", "#why")
     page.locator(".bar .ask").click()
-    found += troubles(page, "the methods")
+    found += troubles(page, "the methods", ".methods:popover-open")
     page.keyboard.press("Escape")
     page.locator("#parts-opener button").click()
     page.locator("#parts-shown").click()
     expect(page.locator("#parts li")).to_have_count(1)
     expect(page.locator("#clean .by")).to_be_visible()
-    found += troubles(page, "the good parts")
+    found += troubles(page, "the good parts", "#good-parts")
     page.keyboard.press("Escape")
     page.locator("#tour").click()
-    found += troubles(page, "the tour")
+    found += troubles(page, "the tour", ".tour-box")
     page.keyboard.press("Escape")
+    page.locator("#live .enlarge").click()
+    found += troubles(page, "the film of the training", "#live")
+    page.keyboard.press("Escape")
+    page.locator("#guess").click()
+    expect(page.locator("#guess-panel [data-vote=good]")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#guess-panel [data-next]")).to_be_focused()
+    found += troubles(page, "guess first", "#guess-panel")
+    page.keyboard.press("Escape")
+    page.locator("#clean").click()
+    page.keyboard.press("s")
+    expect(page.locator(".stage-keys")).to_be_visible()
+    found += troubles(page, "stage mode", "#stage-mode")
+    page.keyboard.press("s")
 
     open_view(page, "Robustness")
     found += troubles(page, "a set of pictures")
@@ -90,7 +108,7 @@ def test_axe_finds_nothing_in_any_view_light_dark_or_on_a_phone(page, photo, tmp
     found += troubles(page, "Batch")
     page.locator("#batch-result tbody tr").first.click()
     expect(page.locator("#batch-row dialog")).to_be_visible()
-    found += troubles(page, "a row of the batch")
+    found += troubles(page, "a row of the batch", "#batch-row")
     page.keyboard.press("Escape")
     open_view(page, "Live")
     expect(page.get_by_role("button", name="Start the camera")).to_be_visible()

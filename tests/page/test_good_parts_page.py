@@ -151,3 +151,36 @@ def test_other_views_say_by_what_they_score(page):
     expect(page.locator("#parts")).to_contain_text("came with the detector’s file")
     page.get_by_role("tab", name="Batch").click()
     expect(page.locator("#batch-threshold")).to_contain_text("set from 1 good part")
+
+
+def test_a_ramp_plays_memory_and_words_and_a_reload_says_which_good_parts_went_with_it(page):
+    pick(page, "metal nut, intact")
+    opener(page).click()
+    page.locator("#parts-shown").click()
+    expect(page.locator("#clean .by")).to_have_text("by words and 1 good part, not zero-shot")
+    page.keyboard.press("Escape")
+    expect(page.locator("#detector input")).to_be_in_viewport()
+    assert page.locator("#detector").bounding_box()["width"] > 90  # beside a switch that has one more method
+    page.locator("#ramp").click()
+    expect(page.locator("#clean .tag")).to_have_text("Corrupted: contrast 1 · Memory of good parts")
+    expect(page.locator("#corrupted .tag")).to_have_text("Corrupted: contrast 1 · words alone")
+    page.locator("#severity-contrast input[type=range]").press("ArrowLeft")  # a hand on the slider ends it
+    expect(page.locator("#ramp")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#clean .tag")).to_have_text("Clean")
+    expect(page.locator("#corrupted .tag")).to_have_text("Not corrupted yet: move a slider")
+
+    page.reload()
+    gone = page.locator("#parts-opener .gone")
+    expect(gone).to_contain_text("1 good part is gone")
+    with page.expect_file_chooser() as chooser:
+        gone.get_by_role("button", name="Give again").click()
+    chooser.value.set_files(INTACT)
+    expect(opener(page).first).to_have_text("1 good part")
+    expect(gone).to_have_count(0)
+    expect(page.locator("#clean .by")).to_be_visible()
+    page.reload()
+    gone.get_by_role("button", name="Forget them").click()
+    expect(gone).to_have_count(0)
+    page.reload()
+    expect(page.locator("#upload")).to_be_visible()
+    expect(gone).to_have_count(0)

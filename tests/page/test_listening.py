@@ -1,5 +1,6 @@
 """Where the page listens: ports, IPv6, behind proxies of either direction."""
 
+import json
 import os
 import socket
 import subprocess
@@ -145,6 +146,10 @@ def test_the_page_is_served_under_a_path(embedded, browser):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.goto(address)
         expect(scale(page, "clean")).to_be_visible()
+        manifest = page.context.new_cdp_session(page).send("Page.getAppManifest")
+        assert manifest["url"] == f"{address}manifest.json" and manifest["errors"] == []
+        icon = page.request.get(address + json.loads(manifest["data"])["icons"][0]["src"])
+        assert icon.headers["content-type"].startswith("image/svg")
         page.close()
         assert troubles == []
         client = Client(address, verbose=False)
