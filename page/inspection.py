@@ -8,6 +8,8 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from page.camera import camera_panel
+from page.draw import draw_tools, drawn_on, name_of, strokes_in
 from page.events import event_field
 from page.gradio_internals import save_for_visitor
 from page.methods import about_methods, method_switch
@@ -112,6 +114,7 @@ class InspectView:
             self.corrupted = gr.HTML(corrupted_card(self.start), elem_id="corrupted")
             gr.HTML(RAMP, elem_id="ramp-place")
             self._tools = region_tools()
+            self._drawing = draw_tools(_drawing(self.start))
         self._looks = gr.HTML(looks_line(self.start), elem_id="looks", js_on_load=TRAIN_FOR)
 
     def _sliders(self) -> None:
@@ -150,27 +153,23 @@ class InspectView:
                     self._upload = gr.UploadButton(
                         "Your photo", file_types=["image"], size="sm", elem_id="upload", min_width=90
                     )
-                    webcam_button = gr.Button("Webcam", size="sm", elem_id="webcam-button", min_width=80)
+                    gr.Button("Webcam", size="sm", elem_id="webcam-button", min_width=80)
                     self._closer = gr.Button("Look closer", size="sm", elem_id="closer", min_width=90)
                 gr.HTML(
                     f"Or paste or drop one. {LONGEST} pixels a side are used, {FINEST} on a closer look.",
                     elem_classes="hint",
                 )
-        self._webcam = gr.Image(
-            sources=["webcam"], type="numpy", label="Webcam", elem_id="webcam", height=360, buttons=[]
-        )
-        webcam_button.click(None, js="() => { document.querySelector('#webcam').classList.toggle('open'); }")
-        self._webcam.input(None, js="() => { document.querySelector('#webcam').classList.remove('open'); }")
+        camera_panel()
         self.pictures = [self.photo, self._strip]
 
     def _wire(self) -> None:
         self._tools.select(self.leave_out, self.chosen, self.pictures, **SCORING)
         self.photo.change(_left_out, self.photo, self._tools, **AT_ONCE)
+        self._drawing.draw(self.draw, self.chosen, self.pictures, trigger_mode="always_last", **SCORING)
         self._closer.click(self.look_closer, self.chosen, self.pictures, **SCORING)
         self.photo.change(_closer_label, self.photo, self._closer, **AT_ONCE)
         self._strip.select(self.pick, self.chosen, [self.detector, *self.pictures], **SCORING)
         self._upload.upload(self.open, self._upload, self.pictures, **SCORING)
-        self._webcam.input(self.open, self._webcam, self.pictures, **SCORING)
         self._upload_detector.upload(self.load, [self._upload_detector, self.own], self.own_detector, **SCORING)
         # One listener for every change, which runs once more if something changed meanwhile: an old answer never comes
         # last. (A state that is changed outside the queue tells no listener.)
@@ -188,7 +187,7 @@ class InspectView:
             ],
             self.look,
             [self._shown, self._side_by_side, *self.chosen],
-            [self._shown, self._clean, self.corrupted, self.own_detector[-1], self._looks],
+            [self._shown, self._clean, self._drawing, self.corrupted, self.own_detector[-1], self._looks],
             trigger_mode="always_last",
             show_progress_on=[self._clean, self.corrupted],
             **WAITING,
@@ -205,11 +204,13 @@ class InspectView:
         if beside:
             by_memory = replace(selection, method=MEMORY, words_only=False)
             by_words = replace(selection, method=OURS, words_only=True)
-            return seen, corrupted_card(by_memory), corrupted_card(by_words, " · words alone"), gr.skip(), gr.skip()
+            two = corrupted_card(by_memory), gr.skip(), corrupted_card(by_words, " · words alone")
+            return seen, *two, gr.skip(), gr.skip()
         corrupted = corrupted_card(selection)
         if shown == seen:
-            return shown, gr.skip(), corrupted, gr.skip(), gr.skip()
-        return seen, clean_card(selection), corrupted, detector_file(selection.detector), looks_line(selection)
+            return shown, gr.skip(), gr.skip(), corrupted, gr.skip(), gr.skip()
+        file = detector_file(selection.detector)
+        return seen, clean_card(selection), _drawing(selection), corrupted, file, looks_line(selection)
 
     @in_words
     @takes_selection
@@ -234,6 +235,19 @@ class InspectView:
 
     @in_words
     @takes_selection
+    def draw(self, event: gr.EventData, selection: Selection):
+        """All strokes of a drawing, over the picture as it was before the first; none give that picture back."""
+        strokes, before, ignored = strokes_in(event_field(event, "strokes")), _undrawn(selection), selection.ignored
+        if event_field(event, "picture") != _drawing(selection)["picture"]:
+            raise InputError("Another picture is shown by now: draw on that one.")
+        pressed = "" if isinstance(before.photo, Photo) else before.photo  # in the strip of samples
+        if strokes or (ignored and pressed):
+            pixels, description = drawn_on(before.picture.pixels, strokes), before.picture.description
+            return Photo(pixels, description, ignored, undrawn=before.photo, strokes=strokes), pressed
+        return pressed or replace(before.photo, ignored=ignored), pressed
+
+    @in_words
+    @takes_selection
     def look_closer(self, selection: Selection):
         """A large photo is looked at closely from now on, or no longer."""
         photo = _own(selection)
@@ -252,7 +266,7 @@ class InspectView:
         pixels, notes = read_photo_with_notes(source)
         for note in notes:
             gr.Info(note)
-        return Photo(pixels, "your photo", file=source if isinstance(source, str) else ""), ""
+        return Photo(pixels, "your photo", file=source), ""
 
     @in_words
     def load(self, path, own):
@@ -284,13 +298,16 @@ def detector_file(detector: Detector) -> str:
 def clean_card(selection: Selection) -> str:
     """The card of the image as it is. Raises InputError."""
     said, threshold = _says(selection), _threshold(selection)
+    drawn, asides = bool(_strokes(selection)), [_aside(selection)]
+    if drawn:
+        asides += [f"{_undrawn(selection).clean()[1].score:.2f} before the drawing"]
     return card(
-        "Clean" + _by(selection),
+        ("Drawn on" if drawn else "Clean") + _by(selection),
         *selection.clean(),
         selection.picture.description,
         said,
         threshold,
-        aside=_aside(selection),
+        aside=" · ".join(filter(None, asides)),
         ignored=selection.ignored,
     )
 
@@ -321,6 +338,23 @@ def _own(selection: Selection) -> Photo:
     """What is looked at as a photo of the visitor's own."""
     picture = selection.picture
     return picture if isinstance(picture, Photo) else Photo(picture.pixels, picture.description)
+
+
+def _undrawn(selection: Selection) -> Selection:
+    """The same selection with its picture as it was before anything was drawn on it."""
+    photo = selection.photo
+    return replace(selection, photo=photo.undrawn) if isinstance(photo, Photo) and photo.undrawn else selection
+
+
+def _strokes(selection: Selection) -> int:
+    return len(selection.photo.strokes) if isinstance(selection.photo, Photo) else 0
+
+
+def _drawing(selection: Selection) -> dict[str, str | int]:
+    """As the value of `draw_tools`."""
+    undrawn = _undrawn(selection)
+    name = undrawn.photo if isinstance(undrawn.photo, str) else undrawn.picture.pixels
+    return {"picture": name_of(name), "strokes": _strokes(selection)}
 
 
 def _closer_label(photo: str | Photo) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from page.draw import Stroke
 from page.parts import Part, words_alone
 from page.regions import look_without
 from page.shared import MEMORY, OURS, Sample, SharedState
@@ -24,13 +25,14 @@ SLIDERS = POSTER_CORRUPTIONS  # the corruptions that have a slider, in the order
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """An image of the visitor's own, or a sample of which a part is left out.
+    """An image of the visitor's own, or a sample of which a part is left out, or that something is drawn on.
 
     Attributes:
         pixels: (H, W, 3) uint8, as it is shown.
         ignored: what is left out, in pixels.
         file: the path of what was uploaded, which may be larger; empty where there is no file.
         closer: whether it is looked at closely, in the pixels of its file.
+        undrawn: the name of the sample, or the Photo, that `strokes` are drawn on; None where there are none.
     """
 
     pixels: np.ndarray
@@ -38,6 +40,8 @@ class Photo:
     ignored: Box | None = None
     file: str = ""
     closer: bool = False
+    undrawn: "str | Photo | None" = None
+    strokes: tuple[Stroke, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,13 +31,14 @@
     r: () => { window.trainingShow.enlarge(true); window.trainingShow.replay(); },
     v: () => { window.trainingShow.enlarge(true); $('#live .photo').click(); },
     g: () => $('#guess')?.click(),
+    d: () => $($('#stage').dataset.drawing ? '#draw-tools [data-does=close]' : '#draw').click(),
     escape: () => { if (on()) $('.stage-code').hidden ? toggle() : code(); },
   };
 
   document.addEventListener('keydown', (event) => {
     const typing = event.target.matches?.('textarea, select, [contenteditable], input:not([type=range], [type=radio], [type=checkbox])');
     if (event.ctrlKey || event.metaKey || event.altKey || typing || event.repeat) return;
-    if ($('#live')?.classList.contains('large') && event.key === 'Escape') return;  // it closes that first
+    if (event.key === 'Escape' && ($('#live')?.classList.contains('large') || $('#stage').dataset.drawing)) return;  // it closes that first
     const main = $('#product')?.offsetParent || $('#live')?.offsetParent;
     const does = keys[event.key.toLowerCase()];
     if (!does || !main || (!on() && !['s', 'p'].includes(event.key.toLowerCase()))) return;

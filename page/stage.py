@@ -20,7 +20,8 @@ KEYS = (
     ("N", "next sample"),
     ("R", "replay the training"),
     ("V", "the photo's vector"),
-    ("P", "play a ramp, severity 0 to 5"),
+    ("D", "draw a defect"),
+    ("P", "play a ramp"),
     ("G", "guess first"),
     ("Q", "code of this page"),
 )
