@@ -96,7 +96,7 @@ def handles_text(call):
 def test_readme_opens_with_one_command_to_start_and_one_to_test():
     (_, start), (_, tests) = CODE_BLOCKS[:2]
     assert start.count("\n") == tests.count("\n") == 1
-    assert start.endswith("app.py\n") and tests.endswith("pytest\n")
+    assert start.endswith("app.py\n") and tests.endswith("pytest -n 2\n")
 
 
 def run_ci(folder, readme):

@@ -4,6 +4,7 @@ import csv
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,12 +22,16 @@ from zsad_core.benchmark.__main__ import main
 FILES = ("results.csv", "results.md", "robustness.png")
 
 
-@pytest.fixture(autouse=True)
-def stand_ins(tiny_backbone, monkeypatch):
-    monkeypatch.setattr(work, "backbone_of", lambda name, weights: tiny_backbone)
+def stand_in(patch, backbone):
+    patch.setattr(work, "backbone_of", lambda name, weights: backbone)
     work.bench.cache_clear()
     for name, method in STAND_INS.items():
-        monkeypatch.setitem(work.ALL_METHODS, name, method)
+        patch.setitem(work.ALL_METHODS, name, method)
+
+
+@pytest.fixture(autouse=True)
+def stand_ins(tiny_backbone, monkeypatch):
+    stand_in(monkeypatch, tiny_backbone)
 
 
 @pytest.fixture
@@ -376,6 +381,24 @@ def test_verdicts_are_drawn_where_there_are_severities(data, out):
     assert wide > 1000 and high > 900
 
 
+@pytest.fixture(scope="module")
+def whole(tiny_backbone, tmp_path_factory):
+    """A folder with `data` and `out` of a run that ended."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        stand_in(patch, tiny_backbone)
+        assert run(mvtec(folder / "MVTec"), folder / "out", "seer", "--corruptions", "none") == 0
+    return folder
+
+
+@pytest.fixture
+def finished(whole, tmp_path, capsys):
+    """`data` and `out` of a run that ended."""
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    capsys.readouterr()
+    return tmp_path / "MVTec", tmp_path / "out"
+
+
 class TestStopped:
     """A run that was killed goes on where it was."""
 
@@ -412,10 +435,9 @@ main(sys.argv[1:])
         for name in FILES:
             assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
-    def test_a_finished_run_is_not_touched(self, data, out, done):
-        assert run(data, out, "seer", "--corruptions", "none") == 0
+    def test_a_finished_run_is_not_touched(self, finished, done):
+        data, out = finished
         before = {name: (out / name).read_bytes() for name in (*FILES, "speed.md")}
-        done.clear()
         assert run(data, out, "seer", "--corruptions", "none") == 0
         assert done == [] and before == {name: (out / name).read_bytes() for name in before}
 
@@ -428,12 +450,10 @@ main(sys.argv[1:])
             (("--categories", "bottle"), "another setting of data"),
         ],
     )
-    def test_other_settings_are_refused(self, data, out, changed, reason, capsys):
-        arguments = ["--data", str(data), "--out", str(out), "--methods", "seer", "--corruptions", "none"]
-        assert main(arguments) == 0
+    def test_other_settings_are_refused(self, finished, changed, reason, capsys):
+        data, out = finished
         before = (out / "results.csv").read_bytes()
-        capsys.readouterr()
-        assert main([*arguments, *changed]) == 1
+        assert run(data, out, "seer", "--corruptions", "none", *changed) == 1
         told = capsys.readouterr()
         assert reason in told.err and len(told.err.splitlines()) == 1
         assert (out / "results.csv").read_bytes() == before
@@ -446,23 +466,20 @@ main(sys.argv[1:])
          b'{"rows": [], "unreadable": {}, "failures": {}, "images": NaN, "seconds": {}}',
          b'{"rows": [], "unreadable": {}, "failures": {}, "images": 8, "seconds": {"encoding": Infinity}}'],
     )  # fmt: skip
-    def test_a_unit_whose_file_is_damaged_is_done_again(self, content, data, out, done, capsys):
-        assert run(data, out, "seer", "--corruptions", "none") == 0
+    def test_a_unit_whose_file_is_damaged_is_done_again(self, content, finished, done, capsys):
+        data, out = finished
         before = {name: (out / name).read_bytes() for name in FILES}
         (out / "units/MVTec.bottle.none.0.json").write_bytes(content)
-        done.clear()
-        capsys.readouterr()
         assert run(data, out, "seer", "--corruptions", "none") == 0
         assert done == ["MVTec/bottle none 0"]
         assert "MVTec.bottle.none.0.json is damaged: this unit is done again." in capsys.readouterr().err
         assert before == {name: (out / name).read_bytes() for name in FILES}
 
     @pytest.mark.parametrize("content", [b"", b"{", b"\x00\xff", b"[]", b"7", b"{}", b'{"begun": 7}', None])
-    def test_settings_that_are_damaged_get_a_sentence(self, content, data, out, capsys):
-        assert run(data, out, "seer", "--corruptions", "none") == 0
+    def test_settings_that_are_damaged_get_a_sentence(self, content, finished, capsys):
+        data, out = finished
         (out / "settings.json").unlink()
         (out / "settings.json").mkdir() if content is None else (out / "settings.json").write_bytes(content)
-        capsys.readouterr()
         assert run(data, out, "seer", "--corruptions", "none") == 1
         told = capsys.readouterr().err
         assert "settings.json' is damaged" in told and len(told.splitlines()) == 1
@@ -479,8 +496,8 @@ main(sys.argv[1:])
         assert [file.name for file in (out / "units").iterdir()] == ["MVTec.bottle.none.0.json"]
         monkeypatch.undo()
 
-    def test_other_images_are_refused(self, data, out, capsys):
-        assert run(data, out, "seer", "--corruptions", "none") == 0
+    def test_other_images_are_refused(self, finished, capsys):
+        data, out = finished
         (data / "bottle/test/good/000.png").rename(data / "bottle/test/good/017.png")
         assert run(data, out, "seer", "--corruptions", "none") == 1
         assert "another setting of data" in capsys.readouterr().err

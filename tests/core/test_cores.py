@@ -17,7 +17,7 @@ def two_idle(monkeypatch):
 
 
 def test_actions_meet_each_other_and_their_results_stay_in_order(two_idle):
-    meeting = threading.Barrier(2, timeout=20)  # whoever comes alone waits in vain
+    meeting = threading.Barrier(2, timeout=180)  # whoever comes alone waits in vain
     assert side_by_side(lambda number: (meeting.wait(), number)[1], range(6)) == list(range(6))
 
 

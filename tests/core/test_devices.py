@@ -119,6 +119,7 @@ def test_windows(pair, images, monkeypatch):
     assert cover.device == OTHER and torch.equal(cover.cpu(), same_cover)
 
 
+@pytest.mark.slow
 def test_a_detector_is_trained_saved_inspects_and_gives_its_reasons(pair, images):
     here, there = pair
     trained, expected = (Detector.fit(backbone, "metal nut", SHORT, seed=1) for backbone in (there, here))

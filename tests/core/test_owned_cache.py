@@ -25,7 +25,7 @@ def test_a_result_is_made_once_even_for_four_at_once():
     cache, owner, made, together = OwnedCache(2), Owner(), [], threading.Barrier(4)
 
     def ask(_):
-        together.wait(20)
+        together.wait(180)
         return cache.get(owner, "key", lambda: made.append(1) or object())
 
     with ThreadPoolExecutor(4) as pool:

@@ -1,12 +1,21 @@
 """Fixtures of the page's tests: the page on loopback, a browser, and a photo of a visitor's own."""
 
+import sys
+from inspect import signature
+
+import httpx
 import numpy as np
 import pytest
 from browsing import FLAGS, find, provide
+from filelock import FileLock
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-expect.set_options(timeout=30_000)  # only a failure takes so long
+PATIENCE = 180  # seconds for an answer of the page; only a failure takes so long, or a machine that is very busy
+
+expect.set_options(timeout=1000 * PATIENCE)
+usual = signature(httpx.get).parameters["timeout"].default  # one object, which every call without a timeout shares
+usual.connect = usual.read = usual.write = usual.pool = PATIENCE
 
 
 def pytest_collection_finish(session):
@@ -18,14 +27,22 @@ def pytest_collection_finish(session):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
 
     def tell(line):
+        if reporter is None:  # one of several processes
+            print(line, file=sys.stderr, flush=True)
+            return
         reporter.write_line(line)
         reporter.flush()  # an installation takes a while
 
-    if missing := provide(wanted, tell):
-        raise pytest.UsageError(
+    with FileLock(session.config.cache.mkdir("programs") / "lock"):  # one process installs, and others wait
+        missing = provide(wanted, tell)
+    if missing:
+        needed = (
             f"The tests of the page need {' and '.join(missing)}, which cannot be installed from here: install "
             f"{'them' if len(missing) > 1 else 'it'}, or leave these tests out with -m 'not slow'."
         )
+        if reporter is not None:
+            raise pytest.UsageError(needed)
+        session.shouldstop = needed  # what one of several processes raises here is lost
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +69,15 @@ def address(embedded):
 @pytest.fixture(scope="module")  # while it is open, nothing else may run an event loop in this thread
 def browser(chromium):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=1000 * PATIENCE)
+        open_page = browser.new_page
+
+        def new_page(**options):
+            page = open_page(**options)
+            page.set_default_timeout(1000 * PATIENCE)
+            return page
+
+        browser.new_page = new_page
         yield browser
         browser.close()
 
@@ -61,7 +86,6 @@ def browser(chromium):
 def page(browser, address):
     """A visitor's first screen on a small laptop; nothing may leave the machine, nor any error the console."""
     page = browser.new_page(viewport={"width": 1366, "height": 768})
-    page.set_default_timeout(20_000)
     troubles = []
     page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -187,7 +187,7 @@ def test_stop_halfway_keeps_what_was_seen_and_another_image_starts_anew(page, em
 
     def held(images, *options):
         if len(images) == 7 and not through.acquire(blocking=False):  # after the first batch, and that of the twin
-            go_on.wait(30)
+            go_on.wait(180)
         return encode(images, *options)
 
     monkeypatch.setattr(embedded, "encode", held)
