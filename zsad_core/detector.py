@@ -407,6 +407,10 @@ class Training:
     def __iter__(self) -> Iterator[Progress]:
         return self._steps
 
+    def begin_with(self, vocabulary: torch.Tensor) -> None:
+        """Before the first step: the words to be learned begin as some of these word vectors (V, w), not as noise."""
+        self._learning.begin_with(vocabulary)
+
     def stop(self) -> None:
         """Ends the training early, from any thread: what was learned so far is kept, and the FNN is trained on it."""
         self._stopped.set()

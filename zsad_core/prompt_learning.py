@@ -93,6 +93,12 @@ class PromptLearning:
         self._semantic = torch.nn.utils.rnn.pad_sequence(words, batch_first=True)  # (1 + adjectives, L, w)
         self._lengths = torch.tensor([len(vectors) for vectors in words], device=backbone.device)
 
+    def begin_with(self, vocabulary: torch.Tensor) -> None:
+        """Every learnable word begins as one of these word vectors (V, w), drawn at random."""
+        for words in (self.diversity, self.distribution):
+            rows = torch.randint(len(vocabulary), words.shape[:2], generator=self.generator)
+            words.data.copy_(vocabulary[rows.to(vocabulary.device)])
+
     def __iter__(self) -> Iterator[Progress]:
         recipe, words = self.recipe, (self.diversity, self.distribution)
         anchors = self._anchors()  # (2, d)

@@ -28,11 +28,15 @@ class Rwda(Method):
     name, title = "rwda", "RWDA-style"
     source = "after Tamura, Random Word Data Augmentation with CLIP, BMVC 2023 (arXiv 2308.11119)"
     faithful = (
-        "In the paper's style only, as its details are not public: random words before the semantic words make the "
-        "text vectors diverse, an FNN is trained on them, and it scores the image vector. The random words, the FNN "
-        "and the map are our own method's, of which this is the case with nothing learned and no map in the score."
+        "In the paper's style only, as its details are not public: random words of the vocabulary before the semantic "
+        "words make the text vectors diverse, an FNN is trained on them, and it scores the image vector. The FNN and "
+        "the map are our own method's, of which this is the case with nothing learned and no map in the score."
     )
 
     def fit(self, product: str, seed: int = 0) -> FittedRandomWords:
         recipe = replace(self.resources.recipe, steps=0)
-        return FittedRandomWords(Detector.fit(self.backbone, product, recipe, seed), self.scale)
+        training = Detector.training(self.backbone, product, recipe, seed)
+        training.begin_with(self.backbone.whole_words()[1])
+        for _ in training:
+            pass
+        return FittedRandomWords(training.detector, self.scale)
