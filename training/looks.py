@@ -15,7 +15,7 @@ import numpy as np
 
 from zsad_core import embedded
 from zsad_core.command_line import command_line
-from zsad_core.datasets import read_mvtec
+from zsad_core.datasets import read_dataset
 from zsad_core.errors import InputError
 from zsad_core.images import read_image
 from zsad_core.names import Names
@@ -48,7 +48,7 @@ def on_yardstick(names, folder=YARDSTICK):
 
 def on_real_photos(names, root):
     """How many names are asked about, and how often the own one comes first and among three; means over categories."""
-    categories = list(read_mvtec(root))
+    categories = list(read_dataset(root))
     asked = [*(category.product for category in categories), *OTHERS]
     places = []
     for category in categories:
