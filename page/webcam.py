@@ -83,13 +83,14 @@ class LiveView:
         )
         # A frame that is asked for while the last one is on its way, after a pause, is asked for next.
         live.frame(self.score, [corruption, severity, *inspect.chosen], live, trigger_mode="always_last", **SCORING)
+        followed = gr.State()
         for here, there in ((detector, inspect.detector), (method, inspect.method)):
             here.input(None, here, there, js="(chosen) => chosen")
         gr.on(
             [inspect.detector.change, inspect.method.change, inspect.good.change],
             self.follow,
-            inspect.chosen,
-            [detector, method],
+            [followed, *inspect.chosen],
+            [followed, detector, method],
             trigger_mode="always_last",
             **AT_ONCE,
         )
@@ -99,10 +100,16 @@ class LiveView:
 
     @in_words
     @takes_selection
-    def follow(self, selection: Selection):
-        """The detectors and methods to choose from, and those that are chosen in Inspect."""
+    def follow(self, followed, selection: Selection):
+        """The detectors and methods to choose from, and those that are chosen in Inspect; nothing where they are shown
+        already, or what someone is about to choose would be drawn anew."""
+        keys = [*selection.own, *self.shared.shipped]
+        now = keys, selection.key, selection.methods, selection.method
+        if followed == now:
+            return followed, gr.skip(), gr.skip()
         return (
-            gr.update(choices=[*selection.own, *self.shared.shipped], value=selection.key),
+            now,
+            gr.update(choices=keys, value=selection.key),
             gr.update(choices=self._choices(selection), value=selection.method),
         )
 

@@ -63,4 +63,5 @@ def test_a_view_is_one_file(embedded):
         inspect = InspectView(shared)
         view = module["HottestView"](shared, inspect)
     values = [component.value for component in inspect.chosen]
-    assert re.fullmatch(r"<p>metal nut: row \d+, column \d+</p>", view.say(*values))
+    product = next(iter(shared.samples.values())).product
+    assert re.fullmatch(rf"<p>{product}: row \d+, column \d+</p>", view.say(*values))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -190,7 +191,7 @@ class Visit:
 
     def _seen(self, numbered: tuple[int, Product]) -> Seen:
         number, product = numbered
-        fitted = {name: method.fit(product.name) for name, method in self.methods.items()}
+        fitted: dict[str, Any] = {name: method.fit(product.name) for name, method in self.methods.items()}
         seen = Seen(defaultdict(Evidence), fitted[OURS].detector.health["held_back_accuracy"], [])
         clean = [[read_image(path) for path in twin[:2]] for twin in product.twins]
         shifted = [

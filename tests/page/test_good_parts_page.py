@@ -170,8 +170,9 @@ def test_a_ramp_plays_memory_and_words_and_a_reload_says_which_good_parts_went_w
     expect(page.locator("#corrupted .tag")).to_have_text("Not corrupted yet: move a slider")
 
     page.reload()
-    gone = page.locator("#parts-opener .gone")
-    expect(gone).to_contain_text("1 good part is gone")
+    gone, nut = page.locator("#parts-opener .gone"), page.locator("#samples button[title='metal nut, intact']")
+    expect(gone).to_contain_text("1 good part of metal nut is gone")
+    nut.click()
     with page.expect_file_chooser() as chooser:
         gone.get_by_role("button", name="Give again").click()
     chooser.value.set_files(INTACT)

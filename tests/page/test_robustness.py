@@ -122,7 +122,7 @@ def labelled_photos(folder):
     ]
     with zipfile.ZipFile(folder / "parts.zip", "w") as archive:
         for name, picture in zip(("good/1.png", "good/2.png", "bad/3.png", "bad/4.tiff"), pictures, strict=True):
-            more = {"save_all": True, "append_images": pictures[:1]} if name.endswith("tiff") else {}
+            more = {"save_all": True, "append_images": [picture.copy()]} if name.endswith("tiff") else {}
             picture.save(folder / Path(name).name, **more)
             archive.write(folder / Path(name).name, name)
     return folder / "parts.zip"

@@ -83,27 +83,29 @@ def test_the_camera_goes_off_when_the_view_is_left(live):
 def test_method_and_corruption_are_chosen_here_and_a_pause_keeps_the_last_frame(live):
     tag, still = live.locator("#live-view .tag"), live.locator("#live-view .still")
     live.get_by_role("button", name="Start the camera").click()
-    expect(tag).to_have_text("Live: metal nut")
+    expect(tag).to_have_text(f"Live: {FIRST.product}")
     expect(live.locator("#live-view .corrupted")).to_be_hidden()
     live.locator("#live-corruption input").click()
     live.get_by_role("option", name="blur").click()
-    expect(tag).to_have_text("Live: metal nut · blur 3")
+    expect(tag).to_have_text(f"Live: {FIRST.product} · blur 3")
     expect(live.locator("#live-view .corrupted")).to_have_attribute("src", re.compile("^data:image/jpeg"))
     live.locator("#live-method").get_by_role("radio", name="CLIP", exact=True).check()
-    expect(tag).to_have_text("Live: metal nut · CLIP · blur 3")
+    expect(tag).to_have_text(f"Live: {FIRST.product} · CLIP · blur 3")
 
     live.get_by_role("button", name="Pause").click()
-    expect(tag).to_have_text("Paused, the last frame: metal nut · CLIP · blur 3")
+    expect(tag).to_have_text(f"Paused, the last frame: {FIRST.product} · CLIP · blur 3")
     expect(still).to_be_visible()
     live.get_by_role("button", name="Go on").click()
-    expect(tag).to_have_text("Live: metal nut · CLIP · blur 3")
+    expect(tag).to_have_text(f"Live: {FIRST.product} · CLIP · blur 3")
     expect(still).to_be_hidden()
     live.get_by_role("button", name="Look closer in Inspect").click()
     expect(live.locator("#clean .pixels")).to_have_attribute("alt", "Clean · CLIP: your photo")
     expect(live.locator("#method").get_by_role("radio", name="CLIP", exact=True)).to_be_checked()
 
     live.locator("#samples button[title='battery, intact']").click()  # what Inspect chooses is chosen in Live
+    expect(live.locator("#clean .pixels")).to_have_attribute("alt", re.compile("battery"))
     live.locator("#method label", has_text="Ours").click()
+    expect(live.locator("#method").get_by_role("radio", name="Ours")).to_be_checked()
     live.get_by_role("tab", name="Live").click()
     expect(live.locator("#live-detector input")).to_have_value("battery")
     expect(live.locator("#live-method").get_by_role("radio", name="Ours")).to_be_checked()
@@ -148,7 +150,7 @@ def test_a_video_is_played_in_the_browser_and_what_it_cannot_play_gets_a_sentenc
     live.get_by_role("tab", name="Live").click()
     chosen.set_input_files({"name": "film.webm", "mimeType": "video/webm", "buffer": film})
     expect(status(live)).to_have_text("The video is over.")
-    expect(live.locator("#live-view .tag")).to_have_text("Past, the last frame: metal nut")
+    expect(live.locator("#live-view .tag")).to_have_text(f"Past, the last frame: {FIRST.product}")
     expect(live.locator("#live-view .pause")).to_be_hidden()
     assert live.frames_sent
 
