@@ -38,7 +38,8 @@
   document.addEventListener('keydown', (event) => {
     const typing = event.target.matches?.('textarea, select, [contenteditable], input:not([type=range], [type=radio], [type=checkbox])');
     if (event.ctrlKey || event.metaKey || event.altKey || typing || event.repeat) return;
-    if (event.key === 'Escape' && ($('#live')?.classList.contains('large') || $('#stage').dataset.drawing)) return;  // it closes that first
+    const over = $('#live')?.classList.contains('large') || $('#stage').dataset.drawing || $('#guess-panel:popover-open');
+    if (event.key === 'Escape' && over) return;  // it closes that first
     const main = $('#product')?.offsetParent || $('#live')?.offsetParent;
     const does = keys[event.key.toLowerCase()];
     if (!does || !main || (!on() && !['s', 'p'].includes(event.key.toLowerCase()))) return;
