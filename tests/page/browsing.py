@@ -134,3 +134,11 @@ def _end_with_children(process: subprocess.Popen) -> None:
     except PermissionError:  # it runs as root by sudo, and is left to end by itself
         return
     process.wait()
+
+
+def load_again(page, address=None):
+    """Loads the page of the fixture again, or another address. What it was asking for is given up, which is no trouble
+    though the browser says so."""
+    troubles = len(page.troubles)
+    page.goto(address or page.url)
+    del page.troubles[troubles:]

@@ -86,7 +86,7 @@ def browser(chromium):
 def page(browser, address):
     """A visitor's first screen on a small laptop; nothing may leave the machine, nor any error the console."""
     page = browser.new_page(viewport={"width": 1366, "height": 768})
-    troubles = []
+    page.troubles = troubles = []
     page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("request", lambda request: None if _is_local(request.url, address) else troubles.append(request.url))

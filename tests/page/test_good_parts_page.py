@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from browsing import load_again
 from PIL import Image
 from playwright.sync_api import Page, expect
 from serving import file_input
@@ -169,7 +170,7 @@ def test_a_ramp_plays_memory_and_words_and_a_reload_says_which_good_parts_went_w
     expect(page.locator("#clean .tag")).to_have_text("Clean")
     expect(page.locator("#corrupted .tag")).to_have_text("Not corrupted yet: move a slider")
 
-    page.reload()
+    load_again(page)
     gone, nut = page.locator("#parts-opener .gone"), page.locator("#samples button[title='metal nut, intact']")
     expect(gone).to_contain_text("1 good part of metal nut is gone")
     nut.click()
@@ -179,9 +180,9 @@ def test_a_ramp_plays_memory_and_words_and_a_reload_says_which_good_parts_went_w
     expect(opener(page).first).to_have_text("1 good part")
     expect(gone).to_have_count(0)
     expect(page.locator("#clean .by")).to_be_visible()
-    page.reload()
+    load_again(page)
     gone.get_by_role("button", name="Forget them").click()
     expect(gone).to_have_count(0)
-    page.reload()
+    load_again(page)
     expect(page.locator("#upload")).to_be_visible()
     expect(gone).to_have_count(0)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
+from browsing import load_again
 from PIL import Image
 from playwright.sync_api import expect
 from serving import FIRST, file_input, press, scale
@@ -152,7 +153,7 @@ def test_a_page_that_is_loaded_again_has_the_last_training_and_the_theme(page, a
     page.wait_for_function("localStorage.getItem('last-training')")
     page.locator("#theme").click()
     dark = page.evaluate("document.body.classList.contains('dark')")
-    page.goto(address)
+    load_again(page, address)
     expect(page.locator("#detector input")).to_have_value(re.compile("^1. wine glass"))
     assert page.evaluate("document.body.classList.contains('dark')") == dark
 
