@@ -18,8 +18,8 @@ from .prompts import TEMPLATES
 
 ANYTHING = "object"  # what a name amounts to that is not understood
 KEPT = 256  # names whose vectors are kept
-# How many times likelier another name must be. Of the yardstick's pictures .06 are then called something else under
-# their own product, and .64 under another (`python -m training.looks`).
+# How many times likelier another name must be. Of the yardstick's pictures .05 are then called something else under
+# their own product, and .61 under another (`python -m training.looks`).
 CLEARLY = 150.0
 # Letters of a word to each of its pieces, at the least, for it to be understood.
 LETTERS_PER_PIECE = 2.0
@@ -70,7 +70,7 @@ class Names:
 
     def understood(self, name: str) -> bool:
         """Has the backbone a sense for a word of this name? By a rule that says yes to .99 of 545 everyday names and to
-        .20 of made-up ones, most of them made of syllables (`python -m training.looks`)."""
+        .17 of made-up ones, most of them made of syllables (`python -m training.looks`)."""
         words = (word for word in re.findall(r"[^\W\d_]+", name) if len(word) >= SHORTEST and _latin(word))
         return any(len(word) >= LETTERS_PER_PIECE * len(self.backbone.word_vectors(word)) for word in words)
 
