@@ -6,10 +6,14 @@ const colours = [...element.querySelectorAll('.colour')], widths = [...element.q
 const pressed = (buttons) => buttons.find((one) => one.ariaPressed === 'true').dataset;
 const canvas = Object.assign(document.createElement('canvas'), {className: 'strokes'});
 let strokes = [], shown = 0, asked = false, current = null, finger = null;  // `shown`: how many the picture itself shows
+let onItsWay = false, again = false;  // one list at a time, or an older one may come last
 
 function send() {
     asked = true;
     paint();
+    again = onItsWay;
+    if (onItsWay) return;
+    onItsWay = true;
     trigger('draw', {picture: props.value.picture, strokes: JSON.stringify(strokes)});
 }
 
@@ -128,6 +132,11 @@ const end = (event) => {
 };
 document.addEventListener('pointerup', end);
 document.addEventListener('pointercancel', end);
+
+element.addEventListener('drawn', () => {
+    onItsWay = false;
+    if (again) send();
+});
 
 let picture = props.value.picture;
 watch('value', () => {

@@ -17,6 +17,7 @@ FINE = 10_000  # a point's place is counted in such parts of the picture's width
 MOST_STROKES, MOST_POINTS = 60, 200  # of a drawing, of a stroke
 LONGEST_TEXT = MOST_STROKES * (MOST_POINTS * 14 + 40)  # characters of a drawing
 SMOOTHER = 2  # times as large as the picture is what strokes are drawn on, so that their edges are smooth
+DRAWN = "() => { document.querySelector('#draw').dispatchEvent(new Event('drawn', {bubbles: true})); }"
 UNREADABLE = "The page sent a drawing that cannot be read: load the page again and draw once more."
 TOOLS = f"""<button type="button" id="draw" aria-expanded="false" aria-controls="draw-tools"
 title="Paint a scratch or a stain on this picture">✎ Draw a defect</button>

@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from page.camera import camera_panel
-from page.draw import draw_tools, drawn_on, name_of, strokes_in
+from page.draw import DRAWN, draw_tools, drawn_on, name_of, strokes_in
 from page.events import event_field
 from page.gradio_internals import save_for_visitor
 from page.methods import about_methods, method_switch
@@ -165,7 +165,8 @@ class InspectView:
     def _wire(self) -> None:
         self._tools.select(self.leave_out, self.chosen, self.pictures, **SCORING)
         self.photo.change(_left_out, self.photo, self._tools, **AT_ONCE)
-        self._drawing.draw(self.draw, self.chosen, self.pictures, trigger_mode="always_last", **SCORING)
+        drawn = self._drawing.draw(self.draw, self.chosen, self.pictures, trigger_mode="multiple", **SCORING)
+        drawn.then(None, js=DRAWN)
         self._closer.click(self.look_closer, self.chosen, self.pictures, **SCORING)
         self.photo.change(_closer_label, self.photo, self._closer, **AT_ONCE)
         self._strip.select(self.pick, self.chosen, [self.detector, *self.pictures], **SCORING)

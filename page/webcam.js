@@ -5,7 +5,7 @@ const find = (what) => element.querySelector(what);
 const LONGEST_RUN = 5 * 60 * 1000, PATIENCE = 20 * 1000;  // milliseconds
 const MOST_BYTES = 500e6, MOST_SECONDS = 300, MOST_PIXELS = 4096 * 2304;  // of a video
 const REST = {camera: 'Start the camera', file: 'Play a video file'}, OFF = {camera: 'The camera is off', file: 'The video is off'};
-let source = '', paused = false, number = 0, sentAt = 0, begun = 0, waiting = null, paces = [];  // source: a key of REST
+let source = '', paused = false, onItsWay = false, number = 0, sentAt = 0, begun = 0, waiting = null, paces = [];  // source: a key of REST
 const canvas = document.createElement('canvas'), scored = document.createElement('canvas'), video = find('video');
 
 function say(words) { find('[role=status]').textContent = words; }
@@ -39,6 +39,7 @@ function stop(words) {
   video.removeAttribute('src');
   video.load();
   clearTimeout(waiting);
+  number += 1;  // an answer that is still to come is to nothing
   keep('Past, the last frame:');
   source = '';
   find('.pause').hidden = true;
@@ -71,23 +72,33 @@ function keep(said) {
   find('.tag').textContent = find('.tag').textContent.replace(/^(Live|Paused, the last frame):/, said);
 }
 
+function giveUp() {
+  onItsWay = false;
+  stop('The server did not answer: start again in a moment.');
+}
+
 function send() {
   if (!source || paused) return;
   if (video.ended) return stop('The video is over.');
   if (performance.now() - begun > LONGEST_RUN) return stop('Stopped after five minutes, to leave room for others.');
+  clearTimeout(waiting);
+  waiting = setTimeout(giveUp, PATIENCE);
+  if (onItsWay) return;  // its answer sends the next
   const factor = Math.min(1, props.longest / Math.max(video.videoWidth, video.videoHeight));
   [canvas.width, canvas.height] = [Math.round(video.videoWidth * factor), Math.round(video.videoHeight * factor)];
   canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
   number += 1;
   sentAt = performance.now();
-  clearTimeout(waiting);
-  waiting = setTimeout(() => stop('The server did not answer: start again in a moment.'), PATIENCE);
+  onItsWay = true;
   trigger('frame', {frame: canvas.toDataURL('image/jpeg', 0.85), number});
 }
 
 watch('value', () => {
   const answer = props.value || {};
-  if (!source || answer.number !== number) return;  // stopped meanwhile
+  if (!answer.number) return;
+  onItsWay = false;
+  if (!source) return;
+  if (answer.number !== number) return send();  // stopped meanwhile, and started again
   clearTimeout(waiting);
   if (answer.sentence) return stop(answer.sentence);
   const now = performance.now();

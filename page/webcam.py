@@ -81,8 +81,8 @@ class LiveView:
             elem_id="live-view",
             js_on_load=camera_script() + Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
         )
-        # A frame that is asked for while the last one is on its way, after a pause, is asked for next.
-        live.frame(self.score, [corruption, severity, *inspect.chosen], live, trigger_mode="always_last", **SCORING)
+        # The script sends one frame at a time; any other mode of gradio may send the frame before it once more.
+        live.frame(self.score, [corruption, severity, *inspect.chosen], live, trigger_mode="multiple", **SCORING)
         followed = gr.State()
         for here, there in ((detector, inspect.detector), (method, inspect.method)):
             here.input(None, here, there, js="(chosen) => chosen")

@@ -65,6 +65,17 @@ def test_a_drawn_scratch_is_scored_and_undo_leads_back(page):
 
 
 @pytest.mark.slow
+def test_strokes_that_follow_each_other_at_once_are_all_scored(page):
+    intact(page)
+    page.locator("#draw").click()
+    for _ in range(4):
+        page.evaluate("for (let i = 0; i < 3; i++) document.querySelector('[data-does=scratch]').click()")
+    page.locator("#draw-tools [data-does=close]").click()
+    expect(page.locator("#clean .tag")).to_have_text("Drawn on")
+    expect(page.locator("#clean .strokes")).to_have_count(0)  # which show those that the picture does not
+
+
+@pytest.mark.slow
 def test_a_finger_draws_on_a_phone_and_the_page_stays_where_it_is(browser, address):
     page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
     page.goto(address)
