@@ -7,7 +7,8 @@ name means, known or not: no picture lies along them, so no picture's reading ch
 that before they are brought to unit length, and the logit scale makes up for it.
 
 States, kinds of damage and conditions keep their directions: what a sentence says beside the name is, for every name,
-what it said to the old tower. What means nothing (codes, keys, other scripts) is pulled to "object".
+what it said to the old tower, also behind words that have nothing to do with it, drawn or random, as behind a prompt's
+learned ones. What means nothing (codes, keys, other scripts) is pulled to "object".
 
 A list of everyday names in groups is held back from the first of the steps, after which the figure is taken; from then
 on they are learned too.
@@ -53,6 +54,8 @@ MATERIALS = "steel", "plastic", "wooden", "glass", "ceramic", "rubber", "brass",
 GROUNDS = ("a wood", "a white", "a dark", "a metal", "a grey", "a concrete")
 TOLD = 1600  # sentences around a name whose directions are kept
 TOLD_OF = 3  # known names by which each of them is measured
+PREFIXED, PREFIX = 8000, 4  # sentences behind words that have nothing to do with them, of each kind; most such words
+DRAWS = 4  # of random words, whose old vectors are averaged
 SPARE = 96  # directions that take up what names mean
 # The temperature at which likeness to known names makes a place: held-out renders find the name of their product among
 # 24 best at it when that name is left out of the known ones.
@@ -80,15 +83,19 @@ class Part:
 
     Attributes:
         steps: how many. rate: the learning rate after the warm-up, which falls on a cosine.
-        anchors: sentences as the old tower reads them, to a name.
+        anchors: sentences as the old tower reads them, to a name. prefixed: such sentences behind other words.
+        meaning: length of what a name means, where what pictures see of it has length 1.
     """
 
     steps: int
     rate: float
     anchors: float
+    prefixed: float
+    meaning: float
 
 
-PARTS = Part(1400, 3e-3, 0.12), Part(600, 1.5e-3, 0.35)  # first mostly the names, then more of what is to stay
+# First mostly the names, then more of what is to stay.
+PARTS = Part(1400, 3e-3, 0.12, 0.0, 1.0), Part(600, 1.5e-3, 0.35, 0.0, 1.0), Part(800, 1.5e-3, 0.35, 0.25, 0.7)
 
 
 def held_back_groups():
@@ -194,6 +201,37 @@ def old_sayings(backbone, known, known_vectors, rng):
     ]
 
 
+@dataclass
+class Prefixed:
+    """A sentence behind words that have nothing to do with it. name: in it; vector: (d,) as the old tower reads it;
+    random: how many of its first words stand for random word vectors."""
+
+    sentence: str
+    name: str
+    vector: torch.Tensor
+    random: int
+
+
+def prefixed_sentences(backbone, known, rng):
+    """2 x `PREFIXED` states of known names, behind words of the vocabulary and behind random ones."""
+    words, table = backbone.whole_words()
+    sentences, names, before = [], [], []
+    for number in range(2 * PREFIXED):
+        state = rng.choice((("{}",), NORMAL, ABNORMAL, ABNORMAL, rng.choice(list(DAMAGE.values()))))
+        names.append(rng.choice((*NOTHING, *rng.sample(known, 5))))
+        prefix = rng.sample(words, rng.randint(1, PREFIX))
+        before.append(len(prefix) if number % 2 else 0)
+        sentences.append(f"{' '.join(prefix)} {rng.choice(state).format(names[-1])}.")
+    vectors = backbone.text_vectors(sentences)
+    for number in range(1, 2 * PREFIXED, 2):
+        own = backbone.word_vectors(sentences[number])  # (L, w)
+        drawn = own.expand(DRAWS, -1, -1).clone()
+        noise = torch.randn(DRAWS, before[number], own.shape[1])
+        drawn[:, : before[number]] = backbone.embedding_mean + backbone.embedding_std * noise
+        vectors[number] = F.normalize(backbone.text_vectors_from_words(drawn).mean(dim=0), dim=0)
+    return [Prefixed(*one) for one in zip(sentences, names, vectors, before)]
+
+
 class Vocabulary:
     """Everything that a step draws from.
 
@@ -222,6 +260,7 @@ class Vocabulary:
             backbone, [one.pattern.format(name) for one in self.sayings for name, _ in one.examples]
         )
         self.how_often = self._how_often(known)
+        self.prefixed = prefixed_sentences(backbone, self.known, rng)
 
     def _how_often(self, known):
         """Everyday things oftener, and so what WordNet's makers counted oftener; state and condition words never."""
@@ -236,9 +275,9 @@ class Vocabulary:
         weights[known] = 4.0
         return weights**FAVOUR
 
-    def lesson(self, count, anchors, with_held_back, generator):
+    def lesson(self, count, part, with_held_back, generator):
         """Sentences of one step with their vectors as they should be: list of n, and (n, d) as pictures see them,
-        (n, SPARE) what their names mean."""
+        (n, SPARE) what their names mean; (n,) how many of their first words stand for random ones."""
         weights = self.how_often.where(~self.held_back, HELD_BACK_WEIGHT**FAVOUR if with_held_back else 0.0)
         sentences, seen, meant = [], [], []
 
@@ -256,12 +295,18 @@ class Vocabulary:
             name = nonsense(self.rng)
             if name not in self.row:
                 say(name, self.row[NOTHING[0]], self.rng.random() < PLAINLY)
-        for saying in self.rng.sample(self.sayings, int(count * anchors)):
+        for saying in self.rng.sample(self.sayings, int(count * part.anchors)):
             name, vector = self.rng.choice(saying.examples)
             sentences.append(saying.pattern.format(name))
             seen.append(vector)
             meant.append(self.meaning[self.row[name]])
-        return sentences, torch.stack(seen), torch.stack(meant)
+        random_words = [0] * len(sentences)
+        for one in self.rng.sample(self.prefixed, int(count * part.prefixed)):
+            sentences.append(one.sentence)
+            seen.append(one.vector)
+            meant.append(self.meaning[self.row[one.name]])
+            random_words.append(one.random)
+        return sentences, torch.stack(seen), torch.stack(meant), torch.tensor(random_words)
 
 
 def pieces_of_meaning(vocabulary, tokenizer):
@@ -293,10 +338,10 @@ def give_head_start(tower, meaning):
     words += HEAD_START * words.norm(dim=1).mean() / meaning.norm(dim=1).mean() * meaning @ unused.T
 
 
-def loss_of(vectors, seen, meant, spare):
+def loss_of(vectors, seen, meant, spare, length=1.0):
     """How far text vectors (n, d) are from what they should be: in all, to pictures' eyes, in meaning, and among one
-    another."""
-    target = F.normalize(seen + meant @ spare, dim=1)
+    another. length: of what a name means."""
+    target = F.normalize(seen + length * meant @ spare, dim=1)
     pull = (1 - (vectors * target).sum(dim=1)).mean()
     to_pictures = [one - one @ spare.T @ spare for one in (vectors, seen)]
     place = (1 - F.cosine_similarity(*to_pictures)).mean()
@@ -305,11 +350,12 @@ def loss_of(vectors, seen, meant, spare):
     return pull + place + meaning + RELATED * F.cross_entropy(do, should.softmax(dim=1))
 
 
-def encoded_apart(tower, tokens):
+def encoded_apart(tower, tokens, random_words=None):
     """As `encoded`, the long sentences apart from the short ones, which then cost little."""
+    random_words = torch.zeros(len(tokens)) if random_words is None else random_words
     order = tokens.argmax(dim=1).argsort()
     parts = order.split([int(SHORT * len(order)), len(order) - int(SHORT * len(order))])
-    return torch.cat([encoded(tower, tokens[part]) for part in parts])[order.argsort()]
+    return torch.cat([encoded(tower, tokens[part], random_words[part]) for part in parts])[order.argsort()]
 
 
 def vectors_by(tower, tokenizer, texts):
@@ -317,11 +363,20 @@ def vectors_by(tower, tokenizer, texts):
     return encoded(tower, tokenizer(texts))
 
 
-def encoded(tower, tokens):
-    """(N, L) token ids -> (N, d) unit vectors; causal, so columns behind the last end of text are cut off."""
+def encoded(tower, tokens, random_words=None):
+    """(N, L) token ids -> (N, d) unit vectors; causal, so columns behind the last end of text are cut off.
+
+    random_words: (N,) how many of the first words are replaced by random vectors with the mean and spread of all.
+    """
     longest = int(tokens.argmax(dim=1).max()) + 1
     with mixed_precision(tokens.device):
-        x = tower.token_embedding(tokens[:, :longest]) + tower.positional_embedding[:longest]
+        words = tower.token_embedding(tokens[:, :longest])
+        if random_words is not None and random_words.any():
+            table = tower.token_embedding.weight.detach()
+            drawn = table.mean(dim=0) + (table - table.mean(dim=0)).square().mean().sqrt() * torch.randn_like(words)
+            place = torch.arange(longest)
+            words = drawn.where(((place > 0) & (place <= random_words[:, None]))[:, :, None], words)
+        x = words + tower.positional_embedding[:longest]
         x = tower.transformer(x, attn_mask=tower.attn_mask[:longest, :longest])
         x = tower.ln_final(x)[torch.arange(len(x)), tokens.argmax(dim=1)]
     return F.normalize(x.float() @ tower.text_projection, dim=1)
@@ -333,8 +388,9 @@ def learned(tower, tokenizer, lessons, part, spare):
     others = [weight for weight in tower.train().requires_grad_(True).parameters() if weight is not words]
     groups = [{"params": others, "share": 1.0}, {"params": [words], "share": WORD_RATE}]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
-    for step, (sentences, seen, meant) in enumerate(lessons):
-        loss = loss_of(encoded_apart(tower, tokenizer(sentences)), seen, meant, spare)
+    for step, (sentences, seen, meant, random_words) in enumerate(lessons):
+        vectors = encoded_apart(tower, tokenizer(sentences), random_words)
+        loss = loss_of(vectors, seen, meant, spare, part.meaning)
         for group in optimiser.param_groups:
             cosine = 0.52 + 0.48 * math.cos(math.pi * step / part.steps)
             group["lr"] = part.rate * group["share"] * min(1.0, (step + 1) / WARM_UP) * cosine
@@ -362,9 +418,7 @@ def teach(tower, tokenizer, vocabulary, parts=PARTS, held_back_until=HELD_BACK_U
     generator, figures = torch.Generator().manual_seed(0), []
     for number, part in enumerate(parts):
         last_without = held_back_until if number == 0 else 0
-        lessons = (
-            vocabulary.lesson(count, part.anchors, step >= last_without, generator) for step in range(part.steps)
-        )
+        lessons = (vocabulary.lesson(count, part, step >= last_without, generator) for step in range(part.steps))
         for step, (average, loss) in enumerate(learned(tower, tokenizer, lessons, part, vocabulary.spare)):
             if (number, step + 1) in ((0, held_back_until), (len(parts) - 1, part.steps)):
                 figures.append(beside_their_own(partial(vectors_by, average, tokenizer), held_back_groups()))
@@ -389,7 +443,8 @@ def main(arguments=None):
         vocabulary = Vocabulary(backbone, WordNet(arguments.wordnet), model, tokenizer, rng)
         figures = teach(text, tokenizer, vocabulary)
         print("held-back names beside their own: {:.3f}; once they are taught too: {:.3f}".format(*figures))
-        save(arguments.out, embedded.Architecture(), text, image, math.log(scale) + math.log(2) / 2)
+        longer = math.log(1 + PARTS[-1].meaning ** 2) / 2
+        save(arguments.out, embedded.Architecture(), text, image, math.log(scale) + longer)
         taught = [name for name in vocabulary.known if name not in NOTHING]
         (arguments.out / "known_names.txt").write_text("\n".join(taught) + "\n", encoding="utf-8")
     except InputError as error:

@@ -22,7 +22,7 @@ def frames_of(told):
 @pytest.fixture(scope="module")
 def film(embedded):
     """What is told of a short training, piece by piece, and its detector."""
-    recipe = Recipe(steps=20, prompts=6)
+    recipe = Recipe(steps=4, prompts=6)
     show, training = Show(embedded, "metal nut", recipe), Detector.training(embedded, "metal nut", recipe)
     told = []
     for progress in training:
