@@ -37,6 +37,7 @@ PRODUCT = "metal nut"
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "assets" / "samples" / "metal-nut" / "damaged.jpg"  # 512 x 512 pixels
 BEARABLE = 60  # seconds; a training that would take longer is multiplied out from its first steps
+GOOD_PARTS = 4
 LITERAL_STEPS = 100  # of SGD on one word, as PromptStyler (Cho et al., ICCV 2023) takes
 
 
@@ -166,6 +167,15 @@ def measure(backbone, effort):
     cells["bare image encoder, one image"] = _seconds(median(bare))
     cells["score and map, one image"] = f"{_seconds(median(fast))}: {ratio(fast, bare):.2f}x"
     cells["score and map by windows, one image"] = f"{_seconds(median(windows))}: {ratio(windows, bare):.1f}x"
+
+    moved = [np.roll(image, 16 * number, axis=1) for number in range(GOOD_PARTS)]
+    (shown,) = in_turn(lambda: detector.with_good_parts(moved), turns=max(1, effort.turns // 2))
+    with_parts = detector.with_good_parts(moved)
+    both, alone = in_turn(lambda: with_parts.inspect(image), lambda: detector.inspect(image), turns=effort.turns)
+    cells[f"showing {GOOD_PARTS} good parts"] = _seconds(median(shown))
+    cells[f"inspecting with {GOOD_PARTS} good parts, against without"] = (
+        f"{_seconds(median(both))}: {ratio(both, alone):.2f}x"
+    )
 
     places = Sweep(backbone, image).places
 
