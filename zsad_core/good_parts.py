@@ -1,8 +1,7 @@
 """Good parts of a product: a memory of what they look like, held against a picture together with the words.
 
 Every place of a picture has its nearest remembered place. It is suspicious as far as it looks unlike that one (the
-distance of PatchCore, arXiv 2106.08265, where what differs among good parts themselves counts less, as in PaDiM, arXiv
-2011.08785), and as far as words call it damaged. The memory also holds the parts as a
+distance of PatchCore, arXiv 2106.08265), and as far as words call it damaged. The memory also holds the parts as a
 shift of brightness, contrast, focus or noise would show them, so that a shift is nothing unlike. The verdict turns a
 little above what the parts score themselves, each looked for among the others. What words alone say of the picture
 counts as much as one part: the fewer the parts, the more.
@@ -12,12 +11,10 @@ Every constant was chosen on the renders of `training.yardstick`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from .cores import side_by_side
@@ -34,9 +31,8 @@ LARGEST = 1.25  # sides of what the tower reads, to which a larger photo is brou
 PLACES = 12288  # remembered at most: all that five parts show `embedded`
 SQUARES = 64  # of elongated parts, all together, that are remembered; more would take minutes
 MEMORY_BYTES = 12_000_000  # at most, in half precision: a detector's file has 20 MB
-RIDGE = 0.003  # of the mean variance of the remembered places, added along every direction before they are levelled
 HOTTEST = 0.01  # share of the picture whose mean decides
-WORDS_WEIGHT = 0.7  # of what words say against the distance, each in deviations over places of good parts
+WORDS_WEIGHT = 2.5  # of what words say against the distance, each in deviations over places of good parts
 MARGIN = 1.5  # deviations of the parts' own scores above their mean at which the verdict turns
 SOFTNESS = 1.5  # deviations that the score needs from .5 to .73
 STRANGE = 1.6  # times the distance that most of any other clean photo has to the rest, at which a part is doubted
@@ -45,26 +41,7 @@ THUMBNAIL = 32  # pixels, on which photos are compared
 SAME_PHOTO = 1.5, 12  # levels of 255 by which two copies of a photo differ at most: on average, and anywhere
 LEAST_APART = 0.1, 0.03  # distance and deviation at least: three alike by chance must not cast doubt on a fourth
 LEAST_SPREAD = 0.2  # parts that are all but the same picture say little of how good parts differ
-NAMES = "memory.places", "memory.levelled_scale"  # of the tensors in a detector's file
-EARLIER = {"memory.words", "memory.scale"}  # of those in a file of before
-
-
-class Levelling:
-    """Sees features so that remembered places (M, C) differ by about as much along every direction."""
-
-    def __init__(self, places: torch.Tensor):
-        self.mean = places.mean(dim=0)
-        apart = places - self.mean
-        variances, axes = torch.linalg.eigh(apart.T @ apart / len(apart))
-        self.axes = axes * (variances + RIDGE * variances.mean()).clamp(min=1e-12).rsqrt()  # (C, C)
-
-    def __call__(self, features: torch.Tensor) -> torch.Tensor:
-        """(..., C) -> (..., C), of unit length."""
-        return F.normalize((features - self.mean) @ self.axes, dim=-1)
-
-
-def _plain(features: torch.Tensor) -> torch.Tensor:
-    return features
+NAMES = "memory.places", "memory.scale"  # of the tensors in a detector's file
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +54,12 @@ class Memory:
         scale: float32 (4,): deviation of distances and of words over places of good parts, the value at which the
             verdict turns, and the deviation of the parts' own values.
         doubts: a sentence for each part that stands out among the others.
-        levelled: whether what varies among the places counts less.
     """
 
     parts: int
     places: torch.Tensor
     scale: torch.Tensor
     doubts: tuple[str, ...] = ()
-    levelled: bool = True
 
     def inspect(
         self, features: torch.Tensor, words: torch.Tensor, by_words: torch.Tensor | None = None
@@ -96,22 +71,13 @@ class Memory:
             by_words: (N,) scores by words alone, which count as much as one good part; none counts, if not given.
         """
         *scale, neutral, spread = self.scale.tolist()
-        seen, places = self._seen
-        distances = torch.stack([_distances(seen(picture), places) for picture in features])
-        heat = _heat(distances, words, scale)
+        heat = _heat(_distances(features, self.places.float()), words, scale)
         evidence = [(each - neutral) / (SOFTNESS * spread) for each in (_values(heat), heat)]
         if by_words is not None:
             alone = log_odds(by_words)
             evidence = [each + (said - each) / (1 + self.parts)
                         for each, said in zip(evidence, (alone, alone[:, None, None]))]  # fmt: skip
         return tuple(each.sigmoid() for each in evidence)
-
-    @cached_property
-    def _seen(self) -> tuple[Callable, torch.Tensor]:
-        """How features are seen, and the places so seen, (M, C)."""
-        places = self.places.float()
-        seen = Levelling(places) if self.levelled else _plain
-        return seen, seen(places)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """What a file keeps of it, by name."""
@@ -127,7 +93,7 @@ class Memory:
         Raises:
             InputError: something is missing, of another shape or type, too large, or not finite.
         """
-        if EARLIER & tensors.keys():
+        if "memory.words" in tensors:
             raise InputError(
                 "The good parts in the detector file were remembered by an earlier version of this program, which "
                 "weighed them otherwise: train the detector again and give it the photos."
@@ -156,9 +122,9 @@ class Memory:
         return cls(parts, places, scale)
 
 
-def _distances(picture: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Of every place of a picture (h, w, C) to the nearest of (M, C): (h, w)."""
-    return 1 - (picture @ places.T).amax(dim=2)
+def _distances(features: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Of every place of pictures (N, h, w, C) to the nearest of (M, C): (N, h, w)."""
+    return torch.stack([1 - (picture @ places.T).amax(dim=2) for picture in features])
 
 
 def _heat(distances: torch.Tensor, words: torch.Tensor, scale: Sequence[float]) -> torch.Tensor:
@@ -193,7 +159,7 @@ def remember(
         backbone: a `Backbone`.
         images: 1 to 16 photos, each anything that `read_image` accepts, of any size.
         words: `Encoded` of N images -> (N, rows, columns), what words say of each place.
-        corrupted: remember corrupted looks, and level what varies among them; else turned ones, as they are.
+        corrupted: remember corrupted looks, and not turned ones.
 
     Raises:
         InputError: no part, too many, one that cannot be read, or a photo that is there twice.
@@ -208,19 +174,17 @@ def remember(
     features = encoded.features.half().float().unflatten(0, (count, -1))  # (parts, looks, h, w, C)
     places = features.flatten(2, 3)  # (parts, looks, h * w, C)
     most = min(PLACES, MEMORY_BYTES // (2 * places.shape[-1])) // (count * places.shape[1])
-    kept = places[:, :, _some(places.shape[2], most)]
-    see = Levelling(kept.flatten(0, 2)) if corrupted else _plain
-    seen = see(features), see(kept)
-    if count == 1:  # a single part is looked for among its other looks
-        seen = [each.transpose(0, 1) for each in seen]
+    places = places[:, :, _some(places.shape[2], most)]
+    if count > 1:
+        apart = _apart(features, places)
+    else:  # a single part is looked for among its other looks
+        apart = _apart(features.transpose(0, 1), places.transpose(0, 1))
     said, names = words(encoded), _names(images)
-    scale = _scale(_from_others(_apart(*seen)), said)
-    doubted = []
-    if count > 2:  # by plain distances: levelled ones are too much alike
-        doubted = _doubted(_apart(features[:, :1], kept)[:, 0], said.unflatten(0, (count, -1))[:, 0])
+    scale = _scale(_from_others(apart), said)
+    doubted = _doubted(apart[:, 0], said.unflatten(0, (count, -1))[:, 0]) if count > 2 else []
     doubts = (f"{names[part]} looks unlike the others: take it out if it is damaged or another product."
               for part in doubted)  # fmt: skip
-    return Memory(count, kept.flatten(0, 2).half(), scale, tuple(doubts), levelled=corrupted)
+    return Memory(count, places.flatten(0, 2).half(), scale, tuple(doubts))
 
 
 def _some(count: int, most: int) -> torch.Tensor:
@@ -237,7 +201,7 @@ def _apart(features: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         features: (parts, looks, h, w, C). places: (parts, looks, n, C), those that are remembered.
     """
     looks, remembered = features.flatten(0, 1), places.flatten(1, 2)
-    found = side_by_side(lambda one: torch.stack([_distances(look, one) for look in looks]), remembered)
+    found = side_by_side(lambda one: _distances(looks, one), remembered)
     return torch.stack(found, dim=1).unflatten(0, features.shape[:2])
 
 
