@@ -20,7 +20,7 @@ SMOOTHER = 2  # times as large as the picture is what strokes are drawn on, so t
 DRAWN = "() => { document.querySelector('#draw').dispatchEvent(new Event('drawn', {bubbles: true})); }"
 UNREADABLE = "The page sent a drawing that cannot be read: load the page again and draw once more."
 TOOLS = f"""<button type="button" id="draw" aria-expanded="false" aria-controls="draw-tools"
-title="Paint a scratch or a stain on this picture">✎ Draw a defect</button>
+title="Paint a scratch or a stain on this picture">✎ Draw<span> a defect</span></button>
 <div id="draw-tools" role="group" aria-label="Draw a defect" hidden>
 {
     "".join(
