@@ -1,6 +1,7 @@
 """The backbone against open_clip itself, on random weights: its own towers are the reference."""
 
 import copy
+import functools
 import gc
 
 import numpy as np
@@ -23,6 +24,8 @@ TEXTS = [
     "A close-up photo of a scratched, DAMAGED hazelnut & its shell for visual inspection; 3 of 4",
 ]
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
+
+tokenizer = functools.cache(open_clip.SimpleTokenizer)  # it takes a while to build, and nothing changes it
 
 
 def changed(config, **changes):
@@ -75,7 +78,7 @@ def wrapped(config, seed=0):
                 buffer.add_(0.3 * torch.rand_like(buffer))
     tower = image_tower(model.visual, MEAN, STD, "test")
     text = getattr(model, "text", model)
-    return model, Backbone("test", text, tower, open_clip.SimpleTokenizer(), model.logit_scale.exp().item())
+    return model, Backbone("test", text, tower, tokenizer(), model.logit_scale.exp().item())
 
 
 @pytest.fixture(
