@@ -60,7 +60,10 @@ SMALL = {
     "timm convnext, mlp head": timm_tower("test_convnext", timm_proj="mlp"),
     "timm efficientnet, its own classifier as projection": timm_tower("test_efficientnet", timm_proj=None),
 }
-LARGE = {name: name for name in ("ViT-B-32", "ViT-B-16-plus-240")}
+LARGE = {  # as wide as they are published, and not as deep
+    name: changed(open_clip.get_model_config(name), vision_cfg__layers=3, text_cfg__layers=3)
+    for name in ("ViT-B-32", "ViT-B-16-plus-240")
+}
 
 
 def wrapped(config, seed=0):
@@ -84,11 +87,10 @@ def wrapped(config, seed=0):
 @pytest.fixture(
     scope="module",
     params=[pytest.param(config, id=name) for name, config in SMALL.items()]
-    + [pytest.param(name, id=name, marks=pytest.mark.slow) for name in LARGE],
+    + [pytest.param(config, id=name, marks=pytest.mark.slow) for name, config in LARGE.items()],
 )
 def pair(request):
-    config = request.param if isinstance(request.param, dict) else open_clip.get_model_config(request.param)
-    yield wrapped(config)
+    yield wrapped(request.param)
     gc.collect()  # a large model goes before the next one is built
 
 
