@@ -3,14 +3,14 @@
 import gc
 import os
 
-gc.disable()  # until all is imported: there is nothing to collect, and searching for it takes a fifth of the time
-
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start, for the reason of `one_thread`
 
 import pytest
 import torch
 from tiny_clip import TINY
+
+gc.disable()  # until all is imported: there is nothing to collect, and searching for it takes a fifth of the time
 
 
 @pytest.hookimpl(optionalhook=True)

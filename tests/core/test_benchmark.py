@@ -23,7 +23,7 @@ FILES = ("results.csv", "results.md", "robustness.png")
 
 
 def stand_in(patch, backbone, charts=False):
-    """The tests' backbone and methods; charts hold the figures alone, as drawing them takes longer than all the rest."""
+    """The tests' backbone and methods; a chart holds the figures alone, as drawing it takes longer than all else."""
     if not charts:
         for chart in ("robustness_chart", "verdict_chart"):
             patch.setattr(report, chart, lambda settings, figures: repr((settings, vars(figures))).encode())
