@@ -71,12 +71,14 @@ def run(func, args, kwargs):
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
     here = [tensor for tensor in tensors if not isinstance(tensor, OtherTensor)]
     there = len(here) < len(tensors)
+    asked = kwargs.get("device")
+    if not there and (asked is None or torch.device(asked) != OTHER):
+        return func(*args, **kwargs)
     if there and func not in MOVES:
         allowed = here if func in INDEXES and isinstance(args[0], OtherTensor) else ()
         for tensor in here:
             if tensor.ndim and not any(tensor is one for one in allowed):
                 raise Mixed(f"{func} of a tensor on the CPU, {tuple(tensor.shape)}, and one on another device")
-    asked = kwargs.get("device")
     if asked is not None:
         there, kwargs = torch.device(asked) == OTHER, {**kwargs, "device": "cpu"}
     hidden = tree_map_only(OtherTensor, lambda tensor: tensor.hidden, (args, kwargs))

@@ -16,22 +16,31 @@ from benchmark_data import STAND_INS, Rule, mvtec
 from PIL import Image
 from tiny_clip import TINY
 
-from zsad_core.benchmark import work
+from zsad_core.benchmark import report, work
 from zsad_core.benchmark.__main__ import main
 
 FILES = ("results.csv", "results.md", "robustness.png")
 
 
-def stand_in(patch, backbone):
+def stand_in(patch, backbone, charts=False):
+    """The tests' backbone and methods; a chart holds the figures alone, as drawing it takes longer than all else."""
+    if not charts:
+        for chart in ("robustness_chart", "verdict_chart"):
+            patch.setattr(report, chart, lambda settings, figures: repr((settings, vars(figures))).encode())
     patch.setattr(work, "backbone_of", lambda name, weights: backbone)
     work.bench.cache_clear()
     for name, method in STAND_INS.items():
         patch.setitem(work.ALL_METHODS, name, method)
 
 
+@pytest.fixture
+def charts():
+    """Asked for by a test that needs them drawn."""
+
+
 @pytest.fixture(autouse=True)
-def stand_ins(tiny_backbone, monkeypatch):
-    stand_in(monkeypatch, tiny_backbone)
+def stand_ins(tiny_backbone, monkeypatch, request):
+    stand_in(monkeypatch, tiny_backbone, charts="charts" in request.fixturenames)
 
 
 @pytest.fixture
@@ -78,7 +87,7 @@ def done(monkeypatch):
     return done
 
 
-def test_the_table_says_who_is_right(data, out, capsys):
+def test_the_table_says_who_is_right(data, out, capsys, charts):
     assert run(data, out) == 0
     assert heads(out) == ["brightness", "contrast", "blur", "noise", "mean", "none"]
     assert cells(out, "Seer")[-1] == "100.0"
@@ -264,7 +273,7 @@ def test_products_are_named_for_categories_that_are_numbers(tmp_path, out, monke
     assert asked[3:] == ["rim", "tile", "lens"] and "names no product" not in capsys.readouterr().err
 
 
-def test_every_severity_is_drawn_and_the_table_keeps_its_own(data, out):
+def test_every_severity_is_drawn_and_the_table_keeps_its_own(data, out, charts):
     arguments = ("--categories", "bottle", "--corruptions", "none,contrast", "--severities", "0-5", "--severity", "5")
     assert run(data, out, "seer", *arguments) == 0
     assert [row["severity"] for row in rows(out)] == list("012345")
@@ -372,7 +381,7 @@ def test_the_verdict_stands_beside_the_ranking(data, out):
     assert "taken at the 0.5 of their own score" in report
 
 
-def test_verdicts_are_drawn_where_there_are_severities(data, out):
+def test_verdicts_are_drawn_where_there_are_severities(data, out, charts):
     assert run(data, out / "one", "seer", "--corruptions", "none,contrast") == 0
     assert not (out / "one/verdicts.png").exists()
     arguments = ("--categories", "bottle", "--corruptions", "none,contrast,noise", "--severities", "1,4")
@@ -422,7 +431,7 @@ main(sys.argv[1:])
 """
 
     @pytest.mark.slow
-    def test_nothing_is_computed_twice_and_the_files_are_the_same(self, data, out, tmp_path, done):
+    def test_nothing_is_computed_twice_and_the_files_are_the_same(self, data, out, tmp_path, done, charts):
         assert run(data, tmp_path / "whole", self.METHODS, *self.ARGUMENTS) == 0
         units, done[:] = list(done), []
         command = ["--data", str(data), "--out", str(out), "--methods", self.METHODS, *self.ARGUMENTS]

@@ -8,14 +8,17 @@ import pytest
 from benchmark_data import mvtec
 from distributed import LocalCluster
 
+from zsad_core.baselines import Resources
 from zsad_core.benchmark import work
 from zsad_core.benchmark.engine import run_locally, run_on_dask
 from zsad_core.datasets import read_dataset
 from zsad_core.errors import InputError
+from zsad_core.recipe import Recipe
 
 pytestmark = pytest.mark.slow
 
-PLAN = work.Plan(methods=("clip-ac", "rwda"), seeds=1)
+SMALL = Recipe(prompts=4, groups=2, steps=2, classifier_steps=20)
+PLAN = work.Plan(methods=("clip-ac", "rwda"), seeds=1, resources=Resources(recipe=SMALL))
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,12 @@ import warnings
 from functools import partial
 
 import numpy as np
-import open_clip
 import pytest
 import torch
 from other_device import OTHER, Mixed, other_device
 from PIL import Image
 from test_anomalyclip_checkpoint import LAYOUT, save, state
-from test_backbone import SMALL
+from test_backbone import SMALL, tokenizer
 from test_learned_baselines import factory
 from test_maeday import auto_encoder
 
@@ -39,7 +38,7 @@ def built(kind, device="cpu"):
         torch.manual_seed(0)
         model = checkpoints.build(source.config)
     tower = image_tower(model.visual, source.mean, source.std, kind)
-    return Backbone(kind, getattr(model, "text", model), tower, open_clip.SimpleTokenizer(), 20.0, device=device)
+    return Backbone(kind, getattr(model, "text", model), tower, tokenizer(), 20.0, device=device)
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -1,9 +1,8 @@
 """CUDA without a GPU: torch's own stand-in, which knows CUDA's rules better than `other_device`, but has no values."""
 
-import open_clip
 import pytest
 import torch
-from test_backbone import SMALL
+from test_backbone import SMALL, tokenizer
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
@@ -17,7 +16,7 @@ def test_a_backbone_is_built_for_cuda_and_encodes_there(kind):
     model = checkpoints.build(SMALL[kind])
     towers = getattr(model, "text", model), image_tower(model.visual, (0.5,) * 3, (0.5,) * 3, kind)
     with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv()):
-        backbone = Backbone(kind, *towers, open_clip.SimpleTokenizer(), 20.0, device="cuda")
+        backbone = Backbone(kind, *towers, tokenizer(), 20.0, device="cuda")
         words = torch.zeros(2, 5, 64, device="cuda")
         texts = backbone.text_vectors_with_prefix(words, torch.tensor([5, 4]), 3)
         pixels = torch.zeros(2, 3, 96, 96)

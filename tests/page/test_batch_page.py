@@ -252,14 +252,3 @@ def test_wrong_input_gets_a_sentence_and_costs_nothing(batch, tmp_path, photo):
         expect(batch.locator("#batch-again")).to_be_enabled()
     expect(rows(batch)).to_have_count(1)
     assert "Traceback" not in batch.content()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_phone_scrolls_one_way(browser, address, photo, theme):
-    page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.goto(f"{address}?__theme={theme}")
-    open_batch(page)
-    file_input(page, "batch-upload").set_input_files(photo)
-    expect(rows(page)).to_have_count(1)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.close()

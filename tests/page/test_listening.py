@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -99,7 +97,6 @@ def test_a_path_of_a_page():
         root_path("demo")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environment", "reason"),
     [
@@ -108,11 +105,11 @@ def test_a_path_of_a_page():
         ([], {"GRADIO_SERVER_PORT": "http"}, "GRADIO_SERVER_PORT cannot be used: 'http' is no port"),
     ],
 )
-def test_wrong_settings_end_with_a_sentence(arguments, environment, reason):
-    command = [sys.executable, "app.py", "--backbone", "embedded", *arguments]
-    folder = Path(app.__file__).parent
-    run = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
-    assert run.returncode == 1 and run.stderr.startswith(reason) and run.stderr.count("\n") == 1
+def test_wrong_settings_end_with_a_sentence(arguments, environment, reason, capsys):
+    os.environ |= environment
+    assert app.main(["--backbone", "embedded", *arguments]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(reason) and told.count("\n") == 1
 
 
 @pytest.mark.slow

@@ -152,13 +152,3 @@ def test_wrong_input_gets_a_sentence_and_costs_nothing(page, tmp_path):
     expect(page.locator("#train")).to_be_enabled()
     expect(page.locator("#clean .pixels")).to_have_attribute("src", shown)
     assert "Traceback" not in page.content()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_phone_shows_the_scored_sample_first_and_scrolls_one_way(browser, address, theme):
-    page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.goto(f"{address}?__theme={theme}")
-    expect(page.locator("#clean .score")).to_be_in_viewport()
-    expect(page.locator("#corrupted .score")).to_be_in_viewport()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.close()

@@ -245,17 +245,3 @@ def test_every_method_says_what_it_is_and_all_of_the_posters_run(page, embedded)
         if not method.needs_good_parts:
             expect(page.locator("#methods .asked b").filter(has_text=re.compile(f"^{method.title}$"))).to_be_visible()
     expect(page.locator("#methods p")).to_have_count(0)  # no excuses
-
-
-@browses
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_phone_scrolls_one_way_in_robustness(browser, address, theme):
-    page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.goto(f"{address}?__theme={theme}")
-    open_tab(page, "Robustness")
-    expect(page.locator("#set-run")).to_be_in_viewport()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    open_tab(page, "One picture")
-    expect(page.locator("#sweep")).to_be_in_viewport()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.close()

@@ -43,12 +43,3 @@ def test_it_is_plain_that_the_reasons_are_those_of_ours(page):
     expect(page.locator("#why .reading")).to_have_count(4)
     page.get_by_role("radio", name="CLIP", exact=True).check(force=True)
     expect(page.locator("#why")).to_contain_text("The score above is CLIP’s")
-
-
-def test_a_phone_reads_it_without_scrolling_sideways(browser, address):
-    page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.goto(address)
-    page.locator("#why summary").click()
-    expect(page.locator("#why .reading")).to_have_count(4)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.close()
