@@ -94,7 +94,7 @@ class Part:
     meaning: float
 
 
-# First mostly the names, then more of what is to stay.
+# First mostly the names, then more of what is to stay, then that behind other words too.
 PARTS = Part(1400, 3e-3, 0.12, 0.0, 1.0), Part(600, 1.5e-3, 0.35, 0.0, 1.0), Part(800, 1.5e-3, 0.35, 0.25, 0.7)
 
 
@@ -404,6 +404,13 @@ def learned(tower, tokenizer, lessons, part, spare):
         yield average, loss.item()
 
 
+@torch.no_grad()
+def lengthen_meaning(tower, spare, factor):
+    """Makes what names mean longer in a tower's text vectors, along the directions (SPARE, d), before these are brought
+    to unit length."""
+    tower.text_projection += (factor - 1) * tower.text_projection @ spare.T @ spare
+
+
 def teach(tower, tokenizer, vocabulary, parts=PARTS, held_back_until=HELD_BACK_UNTIL, count=COUNT, report=print):
     """Train a text tower in place.
 
@@ -415,17 +422,24 @@ def teach(tower, tokenizer, vocabulary, parts=PARTS, held_back_until=HELD_BACK_U
         share of the held-back names beside their own group when they had not been taught yet, and at the end.
     """
     give_head_start(tower, pieces_of_meaning(vocabulary, tokenizer))
-    generator, figures = torch.Generator().manual_seed(0), []
+    generator, figures, length = torch.Generator().manual_seed(0), [], 1.0
+
+    def figure(tower):
+        return beside_their_own(partial(vectors_by, tower, tokenizer), held_back_groups())
+
     for number, part in enumerate(parts):
+        lengthen_meaning(tower, vocabulary.spare, part.meaning / length)
+        length = part.meaning
         last_without = held_back_until if number == 0 else 0
         lessons = (vocabulary.lesson(count, part, step >= last_without, generator) for step in range(part.steps))
         for step, (average, loss) in enumerate(learned(tower, tokenizer, lessons, part, vocabulary.spare)):
-            if (number, step + 1) in ((0, held_back_until), (len(parts) - 1, part.steps)):
-                figures.append(beside_their_own(partial(vectors_by, average, tokenizer), held_back_groups()))
+            if (number, step + 1) == (0, held_back_until):
+                figures.append(figure(average))
             if (step + 1) % 20 == 0:
                 report(f"part {number + 1}, step {step + 1}/{part.steps}  loss {loss:.3f}  beside their own {figures}")
         tower.load_state_dict(average.state_dict())
-    return figures
+    lengthen_meaning(tower, vocabulary.spare, 1 / length)
+    return [*figures, figure(tower)]
 
 
 @command_line
@@ -443,8 +457,7 @@ def main(arguments=None):
         vocabulary = Vocabulary(backbone, WordNet(arguments.wordnet), model, tokenizer, rng)
         figures = teach(text, tokenizer, vocabulary)
         print("held-back names beside their own: {:.3f}; once they are taught too: {:.3f}".format(*figures))
-        longer = math.log(1 + PARTS[-1].meaning ** 2) / 2
-        save(arguments.out, embedded.Architecture(), text, image, math.log(scale) + longer)
+        save(arguments.out, embedded.Architecture(), text, image, math.log(scale) + math.log(2) / 2)
         taught = [name for name in vocabulary.known if name not in NOTHING]
         (arguments.out / "known_names.txt").write_text("\n".join(taught) + "\n", encoding="utf-8")
     except InputError as error:

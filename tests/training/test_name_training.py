@@ -12,7 +12,7 @@ from training.captions import imagenet_names
 from training.nonsense import KINDS, nonsense
 from training.text_space import beside_their_own
 from training.wordnet import WordNet
-from zsad_core import embedded
+from zsad_core import embedded as shipped
 from zsad_core.errors import InputError
 from zsad_core.text_transformer import TextTransformer
 
@@ -49,7 +49,7 @@ def wordnet(tmp_path_factory):
 @pytest.fixture
 def tiny_text_tower():
     torch.manual_seed(0)
-    tokenizer = embedded.build_tokenizer(embedded.Architecture())
+    tokenizer = shipped.build_tokenizer(shipped.Architecture())
     tower = TextTransformer(32, tokenizer.eot_token_id + 1, width=16, heads=2, layers=1, output_dim=8).eval()
     return tower.requires_grad_(False), tokenizer
 
@@ -130,7 +130,7 @@ def test_what_pieces_of_words_mean_is_written_into_their_word_vectors_and_those_
         how_often=torch.tensor([4.0, 4.0, 2.0]),
         held_back=torch.tensor([True, False, False]),
     )
-    tokenizer = embedded.build_tokenizer(embedded.Architecture())
+    tokenizer = shipped.build_tokenizer(shipped.Architecture())
     meaning = teaching.pieces_of_meaning(vocabulary, tokenizer)
     for name, meant in zip(vocabulary.names[1:], vocabulary.meaning[1:]):
         assert F.cosine_similarity(meaning[tokenizer.encode(name)].sum(dim=0), meant, dim=0) > 0.95
@@ -148,3 +148,34 @@ def test_long_sentences_are_encoded_apart_and_come_back_in_their_order(tiny_text
     sentences = ["a photo of a plum on a red table.", "plum", "a nut.", "a photo of a broken nut.", "box"]
     together = teaching.vectors_by(tower, tokenizer, sentences)
     assert torch.allclose(teaching.encoded_apart(tower, tokenizer(sentences)), together, atol=1e-5)
+
+
+def test_random_words_take_the_place_of_the_first_ones_and_of_no_others(tiny_text_tower):
+    tower, tokenizer = tiny_text_tower
+    tokens = tokenizer(["red box broken nut.", "red box broken nut.", "a nut."])
+    behind = torch.tensor([2, 0, 0])
+    first, second = (teaching.encoded(tower, tokens, behind) for _ in range(2))
+    plain = teaching.encoded(tower, tokens)
+    assert torch.allclose(first[1:], plain[1:], atol=1e-6)
+    assert len({tuple(rows[0].tolist()) for rows in (first, second, plain)}) == 3
+
+
+def test_states_stand_behind_words_as_the_old_tower_reads_them_or_the_mean_of_random_ones(embedded, monkeypatch):
+    monkeypatch.setattr(teaching, "PREFIXED", 6)
+    said = teaching.prefixed_sentences(embedded, ["hammer", "leather", "plum", "screw", "zipper"], random.Random(0))
+    assert len(said) == 12 and all(one.name in one.sentence for one in said)
+    for one in said:
+        same = torch.allclose(embedded.text_vectors([one.sentence])[0], one.vector, atol=1e-4)
+        assert same == (not one.random)
+        assert one.random <= teaching.PREFIX and one.vector.norm().item() == pytest.approx(1, abs=1e-4)
+
+
+def test_meaning_that_is_made_longer_leaves_what_pictures_see(tiny_text_tower):
+    tower, tokenizer = tiny_text_tower
+    spare = torch.linalg.qr(torch.randn(8, 3))[0].T  # (3, 8)
+    before = teaching.vectors_by(tower, tokenizer, ["a nut.", "plum"])
+    teaching.lengthen_meaning(tower, spare, 2.0)
+    after = teaching.vectors_by(tower, tokenizer, ["a nut.", "plum"])
+    seen, now = (F.normalize(vectors - vectors @ spare.T @ spare, dim=1) for vectors in (before, after))
+    assert torch.allclose(seen, now, atol=1e-5)
+    assert ((after @ spare.T).norm(dim=1) > (before @ spare.T).norm(dim=1)).all()
