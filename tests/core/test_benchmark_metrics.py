@@ -6,6 +6,7 @@ from scipy.ndimage import label
 from sklearn.metrics import roc_auc_score
 
 from zsad_core.benchmark.metrics import PixelCounts, Truth, compared_size, image_metrics, verdict_metrics
+from zsad_core.elongated import squares_in
 
 
 def measured(maps, masks):
@@ -88,6 +89,13 @@ def test_maps_that_are_nothing_but_0_and_1_have_figures():
     mask = np.zeros((10, 10))
     mask[:3, :3] = 1
     assert measured([mask], [mask]) == {"pixel_auroc": pytest.approx(1), "pro": pytest.approx(1)}
+
+
+def test_a_strip_is_compared_in_as_many_squares_as_it_was_looked_at():
+    for long in (257, 604, 1999):
+        for short in (*range(1, 12), *range(15, long, 17)):
+            for size in ((long, short), (short, long)):
+                assert squares_in(*compared_size(size)) == squares_in(*size)
 
 
 def test_large_images_are_compared_small_and_small_ones_as_they_are():

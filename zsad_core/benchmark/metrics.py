@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import label
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
+from ..elongated import squares_in
 from ..verdict import NEUTRAL
 
 MAP_SIDE = 256  # pixels of the longer side at which maps are compared with masks
@@ -64,9 +65,17 @@ def verdict_metrics(damaged: Sequence[bool], scores: Sequence[float]) -> dict[st
 
 
 def compared_size(size: tuple[int, int]) -> tuple[int, int]:
-    """The size (height, width) at which the map of an image of this size is compared with its mask."""
+    """The size (height, width) at which the map of an image of this size is compared with its mask.
+
+    An elongated image is cut into as many squares at either size, for which its proportions may move by a pixel or two.
+    """
     factor = min(1.0, MAP_SIDE / max(size))
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    height, width = (max(1, round(side * factor)) for side in size)
+    for apart in (0, 1, -1, 2, -2):
+        near = (height, width + apart) if height > width else (height + apart, width)
+        if min(near) > 0 and squares_in(*near) == squares_in(*size):
+            return near
+    return size
 
 
 class Truth:
