@@ -141,7 +141,7 @@ element.addEventListener('drawn', () => {
 let picture = props.value.picture;
 watch('value', () => {
     shown = props.value.strokes;
-    if (props.value.picture !== picture) [picture, strokes, asked] = [props.value.picture, [], false];
+    if (props.value.picture !== picture) [picture, strokes, asked, again] = [props.value.picture, [], false, false];
     if (shown === strokes.length) asked = false;
     if (!asked) strokes = strokes.slice(0, shown);  // the picture itself was taken anew
     allow();

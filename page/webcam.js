@@ -5,7 +5,7 @@ const find = (what) => element.querySelector(what);
 const LONGEST_RUN = 5 * 60 * 1000, PATIENCE = 20 * 1000;  // milliseconds
 const MOST_BYTES = 500e6, MOST_SECONDS = 300, MOST_PIXELS = 4096 * 2304;  // of a video
 const REST = {camera: 'Start the camera', file: 'Play a video file'}, OFF = {camera: 'The camera is off', file: 'The video is off'};
-let source = '', paused = false, onItsWay = false, number = 0, sentAt = 0, begun = 0, waiting = null, paces = [];  // source: a key of REST
+let source = '', paused = false, onItsWay = 0, number = 0, sentAt = 0, begun = 0, waiting = null, paces = [];  // source: a key of REST
 const canvas = document.createElement('canvas'), scored = document.createElement('canvas'), video = find('video');
 
 function say(words) { find('[role=status]').textContent = words; }
@@ -73,7 +73,7 @@ function keep(said) {
 }
 
 function giveUp() {
-  onItsWay = false;
+  onItsWay = 0;
   stop('The server did not answer: start again in a moment.');
 }
 
@@ -89,17 +89,17 @@ function send() {
   canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
   number += 1;
   sentAt = performance.now();
-  onItsWay = true;
+  onItsWay = number;
   trigger('frame', {frame: canvas.toDataURL('image/jpeg', 0.85), number});
 }
 
 watch('value', () => {
   const answer = props.value || {};
-  if (!answer.number) return;
-  onItsWay = false;
+  if (!onItsWay || answer.number !== onItsWay) return;  // given up
+  onItsWay = 0;
+  clearTimeout(waiting);
   if (!source) return;
   if (answer.number !== number) return send();  // stopped meanwhile, and started again
-  clearTimeout(waiting);
   if (answer.sentence) return stop(answer.sentence);
   const now = performance.now();
   paces = [...paces, now].filter((time) => now - time < 5000);

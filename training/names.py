@@ -1,4 +1,4 @@
-"""Teach the text tower what names mean: `python -m training.names --out DIR`.
+"""Teach the text tower what names mean: `python -m training.names --start WEIGHTS --out DIR`.
 
 Text tower only. A language model and WordNet say how alike names are. Names that the image tower was trained with, the
 "known" ones, keep their vectors, for pictures were taught to lie there; every other name is pulled to where its
@@ -203,8 +203,8 @@ def old_sayings(backbone, known, known_vectors, rng):
 
 @dataclass
 class Prefixed:
-    """A sentence behind words that have nothing to do with it. name: in it; vector: (d,) as the old tower reads it;
-    random: how many of its first words stand for random word vectors."""
+    """A sentence behind words that have nothing to do with it. name: in it; vector: (d,) as the old tower reads it, or
+    the mean of `DRAWS` readings with random words; random: how many of its first words stand for random vectors."""
 
     sentence: str
     name: str
@@ -213,8 +213,9 @@ class Prefixed:
 
 
 def prefixed_sentences(backbone, known, rng):
-    """2 x `PREFIXED` states of known names, behind words of the vocabulary and behind random ones."""
-    words, table = backbone.whole_words()
+    """2 x `PREFIXED` sentences, known names with or without a state, behind words of the vocabulary and, every second
+    one, behind random vectors."""
+    words, _ = backbone.whole_words()
     sentences, names, before = [], [], []
     for number in range(2 * PREFIXED):
         state = rng.choice((("{}",), NORMAL, ABNORMAL, ABNORMAL, rng.choice(list(DAMAGE.values()))))
@@ -424,6 +425,7 @@ def teach(tower, tokenizer, vocabulary, parts=PARTS, held_back_until=HELD_BACK_U
     give_head_start(tower, pieces_of_meaning(vocabulary, tokenizer))
     generator, figures, length = torch.Generator().manual_seed(0), [], 1.0
 
+    @torch.no_grad()
     def figure(tower):
         return beside_their_own(partial(vectors_by, tower, tokenizer), held_back_groups())
 
@@ -445,7 +447,7 @@ def teach(tower, tokenizer, vocabulary, parts=PARTS, held_back_until=HELD_BACK_U
 @command_line
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m training.names", description=__doc__.split("\n")[0])
-    parser.add_argument("--start", type=Path, default=embedded.ASSETS, help="folder of the weights to start from")
+    parser.add_argument("--start", type=Path, required=True, help="folder of weights that were not taught names yet")
     parser.add_argument("--out", type=Path, required=True, help="folder of the weights that are written")
     parser.add_argument("--work", type=Path, default=Path("work"), help="where the language model is unpacked")
     parser.add_argument("--wordnet", type=Path, default=WORDNET, help="folder of WordNet's files")

@@ -98,6 +98,9 @@ def test_method_and_corruption_are_chosen_here_and_a_pause_keeps_the_last_frame(
     live.get_by_role("button", name="Go on").click()
     expect(tag).to_have_text(f"Live: {FIRST.product} · CLIP · blur 3")
     expect(still).to_be_hidden()
+    live.get_by_role("button", name="Stop the camera").click()
+    live.get_by_role("button", name="Start the camera").click()  # while a frame is still on its way
+    expect(tag).to_have_text(f"Live: {FIRST.product} · CLIP · blur 3")
     live.get_by_role("button", name="Look closer in Inspect").click()
     expect(live.locator("#clean .pixels")).to_have_attribute("alt", "Clean · CLIP: your photo")
     expect(live.locator("#method").get_by_role("radio", name="CLIP", exact=True)).to_be_checked()

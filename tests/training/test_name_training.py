@@ -179,3 +179,31 @@ def test_meaning_that_is_made_longer_leaves_what_pictures_see(tiny_text_tower):
     seen, now = (F.normalize(vectors - vectors @ spare.T @ spare, dim=1) for vectors in (before, after))
     assert torch.allclose(seen, now, atol=1e-5)
     assert ((after @ spare.T).norm(dim=1) > (before @ spare.T).norm(dim=1)).all()
+
+
+def test_a_training_in_parts_uses_all_lessons_and_gives_both_figures(tiny_text_tower, wordnet, monkeypatch):
+    monkeypatch.setattr(teaching, "SPARE", 3)
+    tower, tokenizer = tiny_text_tower
+    generator = torch.Generator().manual_seed(0)
+    names, vectors = ["hammer", "object", "plum", "wrench"], F.normalize(torch.randn(4, 8, generator=generator), dim=1)
+    vocabulary = object.__new__(teaching.Vocabulary)
+    vars(vocabulary).update(
+        wordnet=wordnet,
+        rng=random.Random(0),
+        names=names,
+        row={name: place for place, name in enumerate(names)},
+        place=vectors,
+        meaning=F.normalize(torch.randn(4, 3, generator=generator), dim=1),
+        spare=torch.linalg.qr(torch.randn(8, 3, generator=generator))[0].T,
+        how_often=torch.ones(4),
+        held_back=torch.tensor([True, False, False, False]),
+        sayings=[teaching.Said("a broken {}.", 0.1 * vectors[0], [("plum", vectors[2])])] * 4,
+        prefixed=[teaching.Prefixed("red box plum.", "plum", vectors[2], number) for number in (0, 2)],
+    )
+    parts = teaching.Part(2, 1e-3, 0.5, 0.0, 1.0), teaching.Part(2, 1e-3, 0.5, 0.5, 0.7)
+    before = {name: weight.clone() for name, weight in tower.state_dict().items()}
+    figures = teaching.teach(tower, tokenizer, vocabulary, parts, held_back_until=1, count=4, report=lambda line: None)
+    assert all(not torch.equal(before[name], weight) for name, weight in tower.named_parameters())
+    with torch.no_grad():
+        last = beside_their_own(lambda texts: teaching.vectors_by(tower, tokenizer, texts), teaching.held_back_groups())
+    assert len(figures) == 2 and figures[-1] == pytest.approx(last)

@@ -67,7 +67,8 @@ def verdict_metrics(damaged: Sequence[bool], scores: Sequence[float]) -> dict[st
 def compared_size(size: tuple[int, int]) -> tuple[int, int]:
     """The size (height, width) at which the map of an image of this size is compared with its mask.
 
-    An elongated image is cut into as many squares at either size, for which its proportions may move by a pixel or two.
+    An elongated image is cut into as many squares at either size: its short side may move by a pixel or two for that,
+    and where this does not help it is compared as it is.
     """
     factor = min(1.0, MAP_SIDE / max(size))
     height, width = (max(1, round(side * factor)) for side in size)
