@@ -68,6 +68,8 @@ class Page(gr.Blocks):
             )
         if block_fn.api_visibility == "public":  # a call by position may be older than the last parameters
             inputs = [*inputs, *(block.value for block in block_fn.inputs[len(inputs) :])]
+        else:
+            inputs = _still_to_choose(block_fn.inputs, inputs, *arguments, **named)
         try:
             return await super().preprocess_data(block_fn, inputs, *arguments, **named)
         except gr.Error:
@@ -347,6 +349,17 @@ def is_full_disk(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _still_to_choose(blocks: list, inputs: list, state: SessionState | None = None, *_, **__) -> list:
+    """The values of a call of the page, but where a switch has lost the choice that was sent, on which gradio would
+    fail: the page had not heard of that yet, and is about to show what the session has."""
+    values = list(inputs)
+    for number, (block, value) in enumerate(zip(blocks, inputs)):
+        if isinstance(block, gr.Radio) and state is not None and value is not None:
+            now = state[block._id]
+            values[number] = value if value in [choice for _, choice in now.choices] else now.value
+    return values
 
 
 def _count_files(value) -> int:

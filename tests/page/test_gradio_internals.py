@@ -80,3 +80,11 @@ def tiny_page():
     with gradio_internals.Page(None) as page:
         gradio.State(0)
     return page
+
+
+def test_a_choice_that_a_switch_has_just_lost_is_taken_as_what_the_session_shows():
+    with gradio.Blocks() as demo:
+        switch = gradio.Radio(["ours", "clip", "memory"], value="memory")
+    state = SessionState(demo)
+    state[switch._id] = gradio.Radio(["ours", "clip"], value="ours", render=False)
+    assert gradio_internals._still_to_choose([switch, switch], ["memory", "clip"], state) == ["ours", "clip"]
