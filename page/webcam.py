@@ -81,7 +81,7 @@ class LiveView:
             elem_id="live-view",
             js_on_load=camera_script() + Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
         )
-        # The script sends one frame at a time; any other mode of gradio may send the frame before it once more.
+        # The script sends one frame at a time; gradio's other modes drop the next, or send the last once more.
         live.frame(self.score, [corruption, severity, *inspect.chosen], live, trigger_mode="multiple", **SCORING)
         followed = gr.State()
         for here, there in ((detector, inspect.detector), (method, inspect.method)):

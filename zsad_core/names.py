@@ -19,7 +19,7 @@ from .prompts import TEMPLATES
 ANYTHING = "object"  # what a name amounts to that is not understood
 KEPT = 256  # names whose vectors are kept
 # How many times likelier another name must be. Of the yardstick's pictures .05 are then called something else under
-# their own product, and .61 under another (`python -m training.looks`).
+# their own product, and .62 under another (`python -m training.looks`).
 CLEARLY = 150.0
 # Letters of a word to each of its pieces, at the least, for it to be understood.
 LETTERS_PER_PIECE = 2.0

@@ -1,9 +1,10 @@
 """The page on loopback, in this process, and the hands of its visitors, for the tests that use it from outside."""
 
+import re
 import socket
 from contextlib import contextmanager
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 import app
 from page.shared import read_samples
@@ -39,3 +40,15 @@ def file_input(page: Page, button: str) -> Locator:
 
 def press(page: Page, kind: str, keys: str) -> None:
     page.locator(f"#severity-{kind} input[type=range]").press(keys)
+
+
+def train_long(page: Page) -> None:
+    """Begins a training of so many steps that it is not over by itself before the test is."""
+    page.get_by_role("button", name="Advanced").click()
+    page.get_by_label("Steps", exact=True).fill("1000")
+    page.locator("#train").click()
+
+
+def is_training_long(page: Page) -> None:
+    """Waits until some of those steps have been taken."""
+    expect(page.locator("#live .status")).to_contain_text(re.compile(r"step [1-9]\d* of 1000"))

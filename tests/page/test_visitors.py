@@ -1,13 +1,12 @@
 """Visitors side by side: each is told what they would be told alone, and whoever leaves takes nothing along."""
 
-import re
 import threading
 import weakref
 
 import pytest
 from gradio_client import Client
 from playwright.sync_api import expect
-from serving import file_input, serving
+from serving import file_input, is_training_long, serving, train_long
 
 import page.inspection
 import zsad_core.detector
@@ -116,13 +115,12 @@ def test_a_closed_tab_ends_its_training_and_its_photo_is_forgotten(address, brow
     tab.goto(address)
     file_input(tab, "upload").set_input_files(photo)
     expect(tab.locator("#clean .pixels")).to_have_attribute("alt", "Clean: your photo")
-    tab.locator("#preset label", has_text="poster-scale").click()
-    tab.locator("#train").click()
-    expect(tab.locator("#live .status")).to_contain_text(re.compile(r"step [1-9]\d* of 100"))
+    train_long(tab)
+    is_training_long(tab)
     assert not forgotten.is_set()
     tab.close()
     step, steps = ending()
-    assert 0 < step < steps == 100
+    assert 0 < step < steps == 1000
     assert forgotten.wait(LIMIT)
 
 
