@@ -14,6 +14,8 @@ from zsad_core.comparison import first_product
 FIRST = next(iter(read_samples(app.ASSETS / "samples", first_product(app.ASSETS / "comparison.json")).values()))
 FIRST_DETECTOR = app.ASSETS / "detectors" / f"{FIRST.name.partition('/')[0]}.safetensors"
 
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 
 @contextmanager
 def serving(backbone, **options):
@@ -45,7 +47,10 @@ def press(page: Page, kind: str, keys: str) -> None:
 def train_long(page: Page) -> None:
     """Begins a training of so many steps that it is not over by itself before the test is."""
     page.get_by_role("button", name="Advanced").click()
-    page.get_by_label("Steps", exact=True).fill("1000")
+    steps = page.get_by_label("Steps", exact=True)
+    expect(steps).to_be_visible()
+    page.evaluate(TWO_FRAMES)  # gradio sets a field that appears again in its next frame, over what was typed so fast
+    steps.fill("1000")
     page.locator("#train").click()
 
 
