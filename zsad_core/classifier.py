@@ -65,14 +65,29 @@ class StateClassifier(nn.Module):
         return F.linear(F.gelu(hidden), self.second_weight, self.second_bias)  # (..., 2)
 
 
+def state_directions(
+    learned: tuple[torch.Tensor, torch.Tensor], plain: tuple[torch.Tensor, torch.Tensor], plain_share: float
+) -> list[torch.Tensor]:
+    """The mean directions (d,) of the normal and of the abnormal state, of learned and plain prompts.
+
+    Args:
+        learned, plain: text vectors of either state, (n, d) and (m, d). plain_share: as in `Recipe`.
+    """
+    return [
+        F.normalize((1 - plain_share) * words.mean(0) + plain_share * without_words.mean(0), dim=0)
+        for words, without_words in zip(learned, plain, strict=True)
+    ]
+
+
 class ClassifierTraining:
     """Trains a `StateClassifier` on text vectors; iterating yields `Progress` every few steps.
 
     Args:
         text_vectors: (N, d) l2-normalised.
         states: (N,) 0 for normal, 1 for abnormal; both occur.
+        plain: text vectors of the plain prompts of the normal and of the abnormal state, (n, d) and (m, d).
         held_back: text vectors of the normal and of the abnormal sentences never trained on, (n, d) and (m, d).
-        hidden, noise_angle, steps: as in `Recipe`.
+        hidden, plain_share, noise_angle, steps: as in `Recipe`.
         logit_scale: the backbone's own.
         generator: the only source of random numbers.
         stopped: once set, training ends after 50 steps at most.
@@ -86,9 +101,11 @@ class ClassifierTraining:
         self,
         text_vectors: torch.Tensor,
         states: torch.Tensor,
+        plain: tuple[torch.Tensor, torch.Tensor],
         held_back: tuple[torch.Tensor, torch.Tensor],
         *,
         hidden: int,
+        plain_share: float,
         noise_angle: float,
         steps: int,
         logit_scale: float,
@@ -97,7 +114,8 @@ class ClassifierTraining:
     ):
         self.noise_angle, self.steps, self.logit_scale = noise_angle, steps, logit_scale
         self.generator, self.stopped = generator, stopped
-        self._trained_on = text_vectors[states == 0], text_vectors[states == 1]  # (n, d), (m, d)
+        self._learned = text_vectors[states == 0], text_vectors[states == 1]  # (n, d), (m, d)
+        self._plain, self.plain_share = plain, plain_share
         self._held_back = held_back
         self.text_accuracy = self.held_back_accuracy = 0.0
 
@@ -106,7 +124,7 @@ class ClassifierTraining:
         with torch.no_grad():
             self.classifier.first_weight.copy_(torch.randn(hidden, dim, generator=generator) * dim**-0.5)
             self.classifier.second_weight.copy_(torch.randn(2, hidden, generator=generator) * hidden**-0.5)
-            self._normal, self._abnormal = (F.normalize(vectors.mean(0), dim=0) for vectors in self._trained_on)
+            self._normal, self._abnormal = state_directions(self._learned, plain, plain_share)
             self.classifier.axis.copy_(F.normalize(self._abnormal - self._normal, dim=0))
 
     def __iter__(self) -> Iterator[Progress]:
@@ -114,7 +132,7 @@ class ClassifierTraining:
         targets = torch.arange(2).repeat_interleave(BATCH)  # (2 * BATCH,)
         started = time.perf_counter()
         for step in range(1, self.steps + 1):
-            batch = torch.cat([self._noise_copies(vectors, BATCH) for vectors in self._trained_on])  # (2 * BATCH, d)
+            batch = torch.cat([self._noise_copies(state, BATCH) for state in (0, 1)])  # (2 * BATCH, d)
             with torch.enable_grad():
                 loss = F.cross_entropy(self.classifier(batch), targets)
                 optimizer.zero_grad()
@@ -124,7 +142,7 @@ class ClassifierTraining:
             if last:
                 self._set_scale()
             if last or step % REPORT_EVERY == 0:
-                self.text_accuracy = self._accuracy(self._trained_on)
+                self.text_accuracy = self._accuracy(self._learned)
                 self.held_back_accuracy = self._accuracy(self._held_back)
                 yield Progress(
                     phase="classifier",
@@ -139,10 +157,14 @@ class ClassifierTraining:
             if last:
                 return
 
-    def _noise_copies(self, vectors: torch.Tensor, count: int) -> torch.Tensor:
-        """(count, d) draws from `vectors` (n, d), each turned by the noise angle in a random direction."""
-        chosen = vectors[torch.randint(len(vectors), (count,), generator=self.generator)]  # (count, d)
-        direction = torch.randn(count, vectors.shape[1], generator=self.generator)
+    def _noise_copies(self, state: int, count: int) -> torch.Tensor:
+        """(count, d) draws from the text vectors of a state, each turned by the noise angle in a random direction."""
+        from_plain = round(self.plain_share * count)
+        drawn = (self._plain[state], from_plain), (self._learned[state], count - from_plain)
+        chosen = torch.cat(
+            [vectors[torch.randint(len(vectors), (many,), generator=self.generator)] for vectors, many in drawn]
+        )  # (count, d)
+        direction = torch.randn(chosen.shape, generator=self.generator)
         direction -= (direction * chosen).sum(-1, keepdim=True) * chosen
         angle = torch.deg2rad(torch.tensor(self.noise_angle))
         return angle.cos() * chosen + angle.sin() * F.normalize(direction, dim=-1)
@@ -161,7 +183,7 @@ class ClassifierTraining:
         which CLIP was trained to compare an image with two texts.
         """
         classifier, step = self.classifier, 0.01
-        copies = self._noise_copies(torch.cat(self._trained_on), 4 * BATCH)  # (N, d)
+        copies = torch.cat([self._noise_copies(state, 2 * BATCH) for state in (0, 1)])  # (N, d)
         neutral = copies - (copies @ classifier.axis).unsqueeze(-1) * classifier.axis
         logits = classifier(F.normalize(neutral, dim=-1) + step * classifier.axis)  # (N, 2)
         slope = (logits[:, 1] - logits[:, 0]).mean() / step

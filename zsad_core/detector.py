@@ -27,7 +27,7 @@ from .maps import MapOfSize, mean_over_neighbours
 from .profile import OURS
 from .progress import Progress
 from .prompt_learning import PromptLearning, diversity_loss, join_words
-from .prompts import clean_product_name, held_back_sentences
+from .prompts import clean_product_name, held_back_sentences, plain_prompts
 from .recipe import PRESETS, Recipe
 from .regions import Region, regions_of
 from .seeds import checked_seed
@@ -437,12 +437,15 @@ class Training:
 
         normal, abnormal = held_back_sentences(self.product, recipe.adjectives)
         held_back = backbone.text_vectors(normal + abnormal)
+        plain = plain_vectors(backbone, self.product, recipe)
         states = torch.arange(len(text_vectors)).clamp(max=1).repeat_interleave(recipe.prompts)  # (N,)
         training = ClassifierTraining(
             text_vectors.flatten(0, 1),
             states,
+            plain,
             (held_back[: len(normal)], held_back[len(normal) :]),
             hidden=recipe.hidden,
+            plain_share=recipe.plain_share,
             noise_angle=recipe.noise_angle,
             steps=recipe.classifier_steps,
             logit_scale=backbone.logit_scale,
@@ -483,6 +486,13 @@ class Training:
             text_accuracy=training.text_accuracy,
             held_back_accuracy=training.held_back_accuracy,
         )
+
+
+def plain_vectors(backbone, product: str, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
+    """Text vectors of the plain prompts of the normal and of the abnormal state, (n, d) and (m, d)."""
+    normal, abnormal = plain_prompts(product, recipe.adjectives)
+    vectors = backbone.text_vectors(normal + abnormal)
+    return vectors[: len(normal)], vectors[len(normal) :]
 
 
 def _checked_health(health: dict) -> dict[str, float]:

@@ -25,6 +25,8 @@ NORMAL_STATES = (
     "{}", "flawless {}", "perfect {}", "unblemished {}", "{} without flaw", "{} without defect", "{} without damage",
 )  # fmt: skip
 ABNORMAL_STATES = ("damaged {}", "broken {}", "{} with flaw", "{} with defect", "{} with damage")
+# The adjectives of these normal states, for the plain prompts.
+NORMAL_ADJECTIVES = ("flawless", "perfect", "unblemished")
 _SHIFT_TEMPLATES = tuple(
     f"a {condition}photo of {article} {{}}."
     for condition in ("close-up ", "bright ", "dark ", "blurry ", "")
@@ -94,6 +96,13 @@ def semantic_words(product: str, adjectives: Sequence[str]) -> list[str]:
     return [f"{product}."] + [f"{adjective} {product}." for adjective in adjectives]
 
 
+def plain_prompts(product: str, adjectives: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The prompts of either state without learned words: "metal nut.", "flawless metal nut." and so on, and the
+    abnormal ones of `semantic_words`."""
+    normal, *abnormal = semantic_words(product, adjectives)
+    return [normal, *semantic_words(product, NORMAL_ADJECTIVES)[1:]], abnormal
+
+
 def shift_sentences(product: str) -> list[str]:
     """Sentences that name shifts of the world, such as "a dark photo of a metal nut.": the knowledge of the mixture."""
     return [shift.format(product) for shift in _SHIFTS]
@@ -107,10 +116,10 @@ def ensemble_sentences(product: str) -> tuple[list[str], list[str]]:
 def held_back_sentences(product: str, adjectives: Sequence[str]) -> tuple[list[str], list[str]]:
     """Normal and abnormal sentences of which training has seen neither the state word nor the template.
 
-    They are WinCLIP's, without the plain product, without the states made by `adjectives`, and without the templates
-    that name a shift the distribution words are guided by.
+    They are WinCLIP's, without the plain product, without the states made by an adjective of the plain prompts, and
+    without the templates that name a shift the distribution words are guided by.
     """
-    trained = {"{}", *(f"{adjective} {{}}" for adjective in adjectives)}
+    trained = {"{}", *(f"{adjective} {{}}" for adjective in (*NORMAL_ADJECTIVES, *adjectives))}
     normal = [state for state in NORMAL_STATES if state not in trained]
     abnormal = [state for state in ABNORMAL_STATES if state not in trained]
     return _compose(product, normal, _OTHER_TEMPLATES), _compose(product, abnormal, _OTHER_TEMPLATES)

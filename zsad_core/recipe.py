@@ -10,7 +10,7 @@ _RANGES = {
     "prompts": (2, 256), "groups": (1, 32), "diversity_words": (1, 8), "distribution_words": (1, 8),
     "steps": (0, 1000), "learning_rate": (1e-4, 1.0), "diversity_weight": (0.0, 100.0),
     "knowledge_weight": (0.0, 100.0), "groups_weight": (0.0, 100.0), "guard_weight": (0.0, 100.0),
-    "noise_angle": (0.0, 89.0), "hidden": (1, 1024), "classifier_steps": (1, 5000),
+    "plain_share": (0.0, 1.0), "noise_angle": (0.0, 89.0), "hidden": (1, 1024), "classifier_steps": (1, 5000),
 }  # fmt: skip
 
 
@@ -25,6 +25,7 @@ class Recipe:
         steps: steps of Adam on the learnable words (0 to 1000).
         learning_rate: of the learnable words, as a fraction of the standard deviation of the token embeddings.
         diversity_weight, knowledge_weight, groups_weight, guard_weight: weights of these losses (0 to 100).
+        plain_share: how much of what the FNN is trained on are the plain prompts, without learned words (0 to 1).
         adjectives: the words that make a product abnormal (1 to 8).
         noise_angle: degrees by which a noise copy is turned away from its text vector (0 to 89).
         hidden: width of the FNN's hidden layer.
@@ -44,6 +45,7 @@ class Recipe:
     knowledge_weight: float = 1.0
     groups_weight: float = 0.25
     guard_weight: float = 5.0
+    plain_share: float = 0.75
     adjectives: tuple[str, ...] = ADJECTIVES
     noise_angle: float = 50.0
     hidden: int = 64
@@ -98,7 +100,7 @@ class Recipe:
         unknown = set(values) - set(_DEFAULTS)
         if unknown:
             raise InputError(f"A recipe has no value called {sorted(unknown)[0]!r:.40}; it has {', '.join(_DEFAULTS)}.")
-        return cls(**values)
+        return cls(**{"plain_share": 0.0, **values})  # files of before know no plain prompts
 
 
 _DEFAULTS = {value.name: value.default for value in fields(Recipe)}
@@ -107,7 +109,7 @@ _DEFAULTS = {value.name: value.default for value in fields(Recipe)}
 WITHOUT = {
     "diversity": {"diversity_weight": 0.0},
     "guidance": {"knowledge_weight": 0.0, "groups_weight": 0.0},
-    "guard": {"guard_weight": 0.0},
+    "guard": {"guard_weight": 0.0, "plain_share": 0.0},
     "noise": {"noise_angle": 0.0},
 }
 

@@ -31,13 +31,17 @@ def cones():
     return Cones()
 
 
-def train(cones, seed=0, steps=120, stopped=None, abnormal=24):
-    normal, flawed = cones.vectors(cones.text_centre, 12, -0.3), cones.vectors(cones.text_centre, abnormal, 0.3)
+def train(cones, seed=0, steps=120, stopped=None, abnormal=24, across=0.3, plain_share=0.0):
+    normal, flawed = (
+        cones.vectors(cones.text_centre, count, side) for count, side in ((12, -across), (abnormal, across))
+    )
     training = ClassifierTraining(
         torch.cat([normal, flawed]),
         torch.arange(2).repeat_interleave(torch.tensor([12, abnormal])),
+        (cones.vectors(cones.text_centre, 4, -0.3), cones.vectors(cones.text_centre, 2, 0.3)),
         (cones.vectors(cones.text_centre, 40, -0.2), cones.vectors(cones.text_centre, 40, 0.2)),
         hidden=32,
+        plain_share=plain_share,
         noise_angle=50.0,
         steps=steps,
         logit_scale=20.0,
@@ -93,6 +97,13 @@ def test_many_abnormal_vectors_do_not_outvote_the_normal_ones(cones):
         assert classifier.probability(cones.vectors(cones.text_centre, 100, -0.2)).mean() < 0.3
 
 
+def test_plain_prompts_keep_the_states_where_the_learned_ones_have_lost_them(cones):
+    alone, beside = (train(cones, across=0.0, plain_share=share)[0] for share in (0.0, 0.75))
+    assert alone.held_back_accuracy < 0.8 and beside.held_back_accuracy > 0.95
+    abnormal = cones.vectors(cones.image_centre, 200, 0.1)
+    assert beside.classifier.probability(abnormal).mean() > 0.6
+
+
 def test_the_same_seed_gives_the_same_network(cones):
     images = cones.vectors(cones.image_centre, 10, 0.1)
     texts = torch.cat([cones.vectors(cones.text_centre, 6, side) for side in (-0.3, 0.3)])
@@ -102,7 +113,9 @@ def test_the_same_seed_gives_the_same_network(cones):
             texts,
             torch.arange(2).repeat_interleave(6),
             (texts[:6], texts[6:]),
+            (texts[:6], texts[6:]),
             hidden=8,
+            plain_share=0.5,
             noise_angle=50.0,
             steps=20,
             logit_scale=20.0,

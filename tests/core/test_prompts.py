@@ -14,6 +14,7 @@ from zsad_core.prompts import (
     clean_product_name,
     ensemble_sentences,
     held_back_sentences,
+    plain_prompts,
     semantic_words,
     shift_sentences,
 )
@@ -95,6 +96,9 @@ def test_held_back_sentences_share_neither_state_nor_template_with_training():
     everything = normal + abnormal
     assert normal and abnormal and not set(normal) & set(abnormal)
     assert not any("damaged nut" in text for text in everything)
+    said = {text for state in plain_prompts("nut", ["damaged", "scratched"]) for text in state}
+    assert {"nut.", "flawless nut.", "damaged nut.", "scratched nut."} < said
+    assert not any(text.removesuffix("nut.") in each for text in said - {"nut."} for each in everything)
     assert any("broken nut" in text for text in abnormal)
     assert not any(word in text for text in everything for word in ("bright", "dark", "blurry", "close-up"))
     assert not set(everything) & set(shift_sentences("nut"))

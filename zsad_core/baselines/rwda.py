@@ -34,7 +34,7 @@ class Rwda(Method):
     )
 
     def fit(self, product: str, seed: int = 0) -> FittedRandomWords:
-        recipe = replace(self.resources.recipe, steps=0)
+        recipe = replace(self.resources.recipe, steps=0, plain_share=0.0)
         training = Detector.training(self.backbone, product, recipe, seed)
         training.begin_with(self.backbone.whole_words()[1])
         for _ in training:

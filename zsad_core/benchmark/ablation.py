@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 
 from ..baselines.method import Resources, state_probability
 from ..baselines.ours import NOTHING_BESIDE, FittedDetector, Ours
+from ..classifier import state_directions
+from ..detector import plain_vectors
 from ..recipe import WITHOUT
 
 
@@ -15,13 +16,12 @@ class Prototype:
     """Instead of the FNN: CLIP's own rule, the softmax over the cosines to the mean text vector of either state.
 
     Args:
-        text_vectors: (1 + adjectives, K, d) of all prompts, the normal ones first, l2-normalised.
+        states: (2, d) mean text vectors of the normal and of the abnormal state, l2-normalised.
         scale: the backbone's logit scale.
     """
 
-    def __init__(self, text_vectors: torch.Tensor, scale: float):
-        means = torch.stack([text_vectors[0].mean(0), text_vectors[1:].flatten(0, 1).mean(0)])  # (2, d)
-        self._states, self._scale = F.normalize(means, dim=-1), scale
+    def __init__(self, states: torch.Tensor, scale: float):
+        self._states, self._scale = states, scale
 
     def probability(self, vectors: torch.Tensor) -> torch.Tensor:
         """Probability of the abnormal state (...) in [0, 1] of vectors (..., d) of unit length; 0.5 is neutral."""
@@ -41,7 +41,7 @@ class Ablated(Ours):
 
 class WithoutLearning(Ablated):
     name, title = "ours-no-learning", "without learning the words"
-    faithful = "The words stay as they were drawn. RWDA-style is this without the map's share in the score."
+    faithful = "The words stay as they were drawn. RWDA-style is this without the plain prompts and the map's share."
     changes = {"steps": 0}
 
 
@@ -59,7 +59,7 @@ class WithoutMixture(Ablated):
 
 class WithoutGuard(Ablated):
     name, title = "ours-no-guard", "without semantic guard"
-    faithful = "Nothing holds a prompt nearer to its own state than to the other."
+    faithful = "Nothing holds a prompt nearer to its own state than to the other, and the FNN sees no plain prompt."
     changes = WITHOUT["guard"]
 
 
@@ -71,11 +71,15 @@ class WithoutNoise(Ablated):
 
 class WithPrototype(Ablated):
     name, title = "ours-prototype", "prototype instead of FNN"
-    faithful = "The learned prompts' mean text vectors and CLIP's softmax over cosines instead of the trained network."
+    faithful = "The mean text vectors of either state and CLIP's softmax over cosines instead of the trained network."
 
     def fit(self, product: str, seed: int = 0) -> FittedDetector:
         fitted = super().fit(product, seed)
-        prototype = Prototype(fitted.detector.text_vectors, self.backbone.logit_scale)
+        detector = fitted.detector
+        learned = detector.text_vectors[0], detector.text_vectors[1:].flatten(0, 1)
+        plain = plain_vectors(self.backbone, product, detector.recipe)
+        states = torch.stack(state_directions(learned, plain, detector.recipe.plain_share))
+        prototype = Prototype(states, self.backbone.logit_scale)
         fitted.detector.classifier = prototype  # type: ignore[assignment]  # nothing but `probability` is asked of it
         return fitted
 
