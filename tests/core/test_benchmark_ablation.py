@@ -14,6 +14,7 @@ from zsad_core.benchmark import work
 from zsad_core.benchmark.__main__ import main
 from zsad_core.benchmark.ablation import ABLATIONS
 from zsad_core.images import read_image
+from zsad_core.prompts import plain_prompts
 
 SMALL = Recipe(prompts=6, groups=2, steps=10, learning_rate=0.3, classifier_steps=50)
 
@@ -28,7 +29,7 @@ def fitted(method, backbone, recipe=SMALL):
         ("ours-no-learning", {"steps": 0}),
         ("ours-no-diversity", {"diversity_weight": 0}),
         ("ours-no-mixture", {"knowledge_weight": 0, "groups_weight": 0}),
-        ("ours-no-guard", {"guard_weight": 0}),
+        ("ours-no-guard", {"guard_weight": 0, "plain_share": 0}),
         ("ours-no-noise", {"noise_angle": 0}),
         ("ours-prototype", {}),
     ],
@@ -48,7 +49,9 @@ def test_without_diversity_the_prompts_stay_alike(tiny_backbone):
 def test_the_prototype_compares_with_the_mean_text_vectors(tiny_backbone, tmp_path):
     prototype = fitted(ABLATIONS["ours-prototype"], tiny_backbone).detector
     torch.testing.assert_close(prototype.text_vectors, fitted(Ours, tiny_backbone).detector.text_vectors)
-    normal, abnormal = prototype.text_vectors[0].mean(0), prototype.text_vectors[1:].mean((0, 1))
+    plain = [tiny_backbone.text_vectors(state).mean(0) for state in plain_prompts("metal nut", SMALL.adjectives)]
+    learned = prototype.text_vectors[0].mean(0), prototype.text_vectors[1:].mean((0, 1))
+    normal, abnormal = (0.25 * words + 0.75 * without for words, without in zip(learned, plain, strict=True))
     paths = sorted(mvtec(tmp_path).glob("bottle/test/*/*"))
     batch = ImageBatch(tiny_backbone, [read_image(path) for path in paths])
     found = prototype.classifier.probability(batch.encoded.image)

@@ -139,7 +139,7 @@ def test_run_fills_the_grid_and_the_chart_and_starts_from_the_score_of_inspect(p
     expect(page.locator("#sweep-status")).to_contain_text("21 of 21")
     expect(page.locator("#sweep")).to_be_enabled()
     cells = np.array(scores(page)).reshape(4, 6)
-    assert (cells[:, 0] == inspected).all() and len(set(cells.ravel())) > 5
+    assert (cells[:, 0] == inspected).all() and len(set(cells.ravel())) > 2
     assert cells[POSTER_CORRUPTIONS.index("contrast"), 2] == at_contrast_2
     expect(page.locator("#grid [aria-pressed=true]")).to_have_attribute("aria-label", f"contrast 2: {at_contrast_2}")
     expect(page.locator("#grid .map")).to_have_count(24)
