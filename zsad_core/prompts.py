@@ -98,9 +98,9 @@ def semantic_words(product: str, adjectives: Sequence[str]) -> list[str]:
 
 def plain_prompts(product: str, adjectives: Sequence[str]) -> tuple[list[str], list[str]]:
     """The prompts of either state without learned words: "metal nut.", "flawless metal nut." and so on, and the
-    abnormal ones of `semantic_words`."""
+    abnormal ones of `semantic_words`. An adjective that is given as abnormal is none of the normal ones."""
     normal, *abnormal = semantic_words(product, adjectives)
-    return [normal, *semantic_words(product, NORMAL_ADJECTIVES)[1:]], abnormal
+    return [normal, *(f"{word} {product}." for word in NORMAL_ADJECTIVES if word not in adjectives)], abnormal
 
 
 def shift_sentences(product: str) -> list[str]:

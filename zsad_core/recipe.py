@@ -52,8 +52,8 @@ class Recipe:
     classifier_steps: int = 150
 
     # The longer presets take smaller steps, so that the words travel about as far. Measured on the embedded backbone:
-    # words spread to a mean |cos| under 0.2 no longer carry the state, and the neutral point leaves the held-back
-    # sentences (accuracy 0.71 instead of 0.95), while images are told apart no better.
+    # words spread to a mean |cos| under 0.2 no longer carry the state, and a network trained on them alone leaves the
+    # held-back sentences (accuracy 0.71 instead of 0.95), while images are told apart no better.
 
     @classmethod
     def quick(cls) -> "Recipe":

@@ -154,6 +154,8 @@ def test_presets_grow_and_the_largest_has_the_posters_scale():
 def test_a_recipe_survives_being_written_down():
     recipe = Recipe(prompts=5, adjectives=["scratched", "bent"], noise_angle=30)
     assert Recipe.from_dict(recipe.to_dict()) == recipe
+    before = {name: value for name, value in recipe.to_dict().items() if name != "plain_share"}
+    assert Recipe.from_dict(before).plain_share == 0  # a file from before the FNN was told them
     with pytest.raises(InputError, match="no value called 'epochs'"):
         Recipe.from_dict({"epochs": 3})
 
