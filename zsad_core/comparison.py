@@ -182,8 +182,11 @@ class Comparison:
     def _score(self, chunk: Sequence[Shown], pictures: Sequence[np.ndarray], methods: Sequence[Mapping]) -> None:
         batch = ImageBatch(self._backbone, pictures)
         batch.sizes = [NO_MAP] * len(pictures)
-        for name, fitted in methods[chunk[0].group].items():
-            for one, score in zip(chunk, image_scores(fitted, batch), strict=True):
+        _ = batch.encoded  # once, before the methods ask for it side by side
+        asked = methods[chunk[0].group]
+        found = side_by_side(lambda fitted: image_scores(fitted, batch), asked.values())
+        for name, scores in zip(asked, found, strict=True):
+            for one, score in zip(chunk, scores, strict=True):
                 at_places = self._scores.setdefault(name, {})
                 at_places.setdefault(one.place, []).append(Scored(one.group, one.damaged, score))
 
