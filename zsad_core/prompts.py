@@ -99,8 +99,9 @@ def semantic_words(product: str, adjectives: Sequence[str]) -> list[str]:
 def plain_prompts(product: str, adjectives: Sequence[str]) -> tuple[list[str], list[str]]:
     """The prompts of either state without learned words: "metal nut.", "flawless metal nut." and so on, and the
     abnormal ones of `semantic_words`. An adjective that is given as abnormal is none of the normal ones."""
-    normal, *abnormal = semantic_words(product, adjectives)
-    return [normal, *(f"{word} {product}." for word in NORMAL_ADJECTIVES if word not in adjectives)], abnormal
+    (bare, *normal), abnormal = (semantic_words(product, words) for words in (NORMAL_ADJECTIVES, adjectives))
+    said = {text.lower() for text in abnormal}  # the text encoder reads capitals as small letters
+    return [bare, *(text for text in normal if text.lower() not in said)], abnormal[1:]
 
 
 def shift_sentences(product: str) -> list[str]:

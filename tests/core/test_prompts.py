@@ -99,7 +99,7 @@ def test_held_back_sentences_share_neither_state_nor_template_with_training():
     said = {text for state in plain_prompts("nut", ["damaged", "scratched"]) for text in state}
     assert {"nut.", "flawless nut.", "damaged nut.", "scratched nut."} < said
     assert not any(text.removesuffix("nut.") in each for text in said - {"nut."} for each in everything)
-    assert plain_prompts("nut", ["perfect"]) == (["nut.", "flawless nut.", "unblemished nut."], ["perfect nut."])
+    assert plain_prompts("nut", ["Perfect"]) == (["nut.", "flawless nut.", "unblemished nut."], ["Perfect nut."])
     assert any("broken nut" in text for text in abnormal)
     assert not any(word in text for text in everything for word in ("bright", "dark", "blurry", "close-up"))
     assert not set(everything) & set(shift_sentences("nut"))
