@@ -11,6 +11,8 @@ from filelock import FileLock
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from zsad_core.prompt_learning import PromptLearning
+
 PATIENCE = 180  # seconds for an answer of the page; only a failure takes so long, or a machine that is very busy
 
 expect.set_options(timeout=1000 * PATIENCE)
@@ -99,6 +101,18 @@ def page(browser, address):
 
 def _is_local(url: str, address: str) -> bool:
     return url.startswith((address, "data:", "blob:"))
+
+
+@pytest.fixture
+def slow_steps(monkeypatch):
+    """Every step of learning words takes a tenth of a second, unless its training is stopped, as on a slow machine."""
+    losses = PromptLearning._losses
+
+    def slowly(learning, *arguments):
+        learning.stopped.wait(0.1)
+        return losses(learning, *arguments)
+
+    monkeypatch.setattr(PromptLearning, "_losses", slowly)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def press(page: Page, kind: str, keys: str) -> None:
 
 
 def train_long(page: Page) -> None:
-    """Begins a training of so many steps that it is not over by itself before the test is."""
+    """Begins a training of 1000 steps; with `slow_steps` it is not over by itself before the test is."""
     page.get_by_role("button", name="Advanced").click()
     steps = page.get_by_label("Steps", exact=True)
     expect(steps).to_be_visible()

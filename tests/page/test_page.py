@@ -49,6 +49,7 @@ def test_an_example_fills_the_field_at_once_and_what_is_typed_after_it_stays(pag
     expect(page.locator("#detector input")).to_have_value(re.compile("hex nut .*yours"))
 
 
+@pytest.mark.usefixtures("slow_steps")
 def test_stop_keeps_what_was_learned_and_the_file_goes_out_and_in_again(page, tmp_path):
     page.locator("#examples button", has_text="bottle").click()
     expect(page.locator("#product input")).to_have_value("bottle")
@@ -71,6 +72,7 @@ def test_stop_keeps_what_was_learned_and_the_file_goes_out_and_in_again(page, tm
     expect(scale(page, "clean")).to_have_attribute("style", score)
 
 
+@pytest.mark.usefixtures("slow_steps")
 def test_one_visitors_stop_does_not_touch_anothers_training(page, browser, address):
     other = browser.new_page()
     other.goto(address)

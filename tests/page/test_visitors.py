@@ -103,6 +103,7 @@ def test_a_greedy_visitor_with_ever_new_sessions_takes_nothing_from_another(embe
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("slow_steps")
 def test_a_client_that_hangs_up_ends_its_training(address, ending):
     leave_while_training(address)
     step, steps = ending()
@@ -110,6 +111,7 @@ def test_a_client_that_hangs_up_ends_its_training(address, ending):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("slow_steps")
 def test_a_closed_tab_ends_its_training_and_its_photo_is_forgotten(address, browser, photo, ending, forgotten):
     tab = browser.new_page()
     tab.goto(address)
