@@ -107,5 +107,5 @@ def test_under_noise_a_damaged_sample_still_scores_higher_and_the_intact_one_kee
         higher.append(bad.score > good.score)
         moved.append(abs(good.score - clean))
     # One pair fewer than under the rule of before, which was chosen on real photographs. Intact ones moved by .08 with
-    # the fifth version's text tower, and by .15 with the sixth's.
-    assert np.mean(higher) >= 15 / 17 and np.median(moved) < 0.16
+    # the fifth version's text tower, by .15 with the sixth's, and by .11 since the FNN knows the plain prompts.
+    assert np.mean(higher) >= 15 / 17 and np.median(moved) < 0.13

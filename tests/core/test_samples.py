@@ -37,7 +37,7 @@ def test_a_sample_that_scores_over_a_half_has_a_place_over_a_half(seen):
 
 @pytest.mark.slow
 def test_damaged_samples_stand_apart_and_few_are_undecided(seen):
-    for when, least in (("clean", 0.95), ("noise", 0.85)):
+    for when, least in (("clean", 0.97), ("noise", 0.9)):
         scores, damaged = (np.array(each) for each in zip(*((one.score, bad) for one, bad in seen[when])))
         assert ranking(damaged, scores) > least
-    assert np.mean([inspection.state == "undecided" for inspection, _ in seen["clean"]]) <= 7 / 34
+    assert np.mean([inspection.state == "undecided" for inspection, _ in seen["clean"]]) <= 0.15
