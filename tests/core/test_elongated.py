@@ -126,6 +126,7 @@ def test_every_method_reads_a_strip_among_other_pictures(tiny_backbone):
         assert image_scores(fitted, batch) == [one.score for one in seen]
 
 
+@pytest.mark.slow
 def test_good_parts_may_be_strips(tiles, detector):
     intact, damaged = (tile[::2, ::2] for tile in tiles)
     dark = (intact * 0.9).astype(np.uint8)

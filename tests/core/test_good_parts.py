@@ -227,12 +227,14 @@ def test_files_are_called_by_their_names(tiny_detector, tmp_path):
         tiny_detector.with_good_parts([tmp_path / "a.png", str(tmp_path / "b.png")])
 
 
+@pytest.mark.slow
 def test_a_damaged_part_is_doubted_and_good_ones_are_not(detector, washers):
     assert washers.memory.doubts == ()
     spoilt = detector.with_good_parts([part(0, 200), part(1, 200), part(2, 200, mark=True), part(3, 200)])
     assert [doubt.split(" looks")[0] for doubt in spoilt.memory.doubts] == ["Good part 3"]
 
 
+@pytest.mark.slow
 def test_a_part_of_another_product_is_doubted(detector):
     other = (np.indices((200, 200)).sum(0) % 23 * 11).astype(np.uint8)
     mixed = detector.with_good_parts([part(0, 200), part(1, 200), other, part(3, 200)])

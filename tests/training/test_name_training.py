@@ -122,6 +122,7 @@ def test_the_loss_is_least_where_vectors_are_what_they_should_be():
         assert teaching.loss_of(other, seen, meant, spare) > least
 
 
+@pytest.mark.slow
 def test_what_pieces_of_words_mean_is_written_into_their_word_vectors_and_those_of_held_back_names_are_not():
     generator = torch.Generator().manual_seed(0)
     vocabulary = SimpleNamespace(
