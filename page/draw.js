@@ -6,9 +6,7 @@ const colours = [...element.querySelectorAll('.colour')], widths = [...element.q
 const pressed = (buttons) => buttons.find((one) => one.ariaPressed === 'true').dataset;
 const canvas = Object.assign(document.createElement('canvas'), {className: 'strokes'});
 let strokes = [], shown = 0, asked = false, current = null, finger = null;  // `shown`: how many the picture itself shows
-// One list at a time, until its picture has come: gradio scores two that come together side by side, and the older may
-// come last. Where no picture follows (the server refused), the next list goes after a while all the same.
-let onItsWay = false, again = false, sent = 0, patience = null;
+let onItsWay = false, again = false;  // one list at a time, or an older one may come last
 
 function send() {
     asked = true;
@@ -16,7 +14,6 @@ function send() {
     again = onItsWay;
     if (onItsWay) return;
     onItsWay = true;
-    sent = strokes.length;
     trigger('draw', {picture: props.value.picture, strokes: JSON.stringify(strokes)});
 }
 
@@ -136,25 +133,19 @@ const end = (event) => {
 document.addEventListener('pointerup', end);
 document.addEventListener('pointercancel', end);
 
-function arrived() {
-    clearTimeout(patience);
+element.addEventListener('drawn', () => {
     onItsWay = false;
     if (again) send();
-}
-element.addEventListener('drawn', () => {
-    if (onItsWay) patience = setTimeout(arrived, 3000);
 });
 
 let picture = props.value.picture;
 watch('value', () => {
     shown = props.value.strokes;
-    const mine = onItsWay && shown === sent;
     if (props.value.picture !== picture) [picture, strokes, asked, again] = [props.value.picture, [], false, false];
     if (shown === strokes.length) asked = false;
     if (!asked) strokes = strokes.slice(0, shown);  // the picture itself was taken anew
     allow();
     paint();
-    if (mine) arrived();
 });
 new MutationObserver(() => { if (stage()?.dataset.drawing || strokes.length > shown) paint(); })
     .observe(stage().querySelector('#clean'), {childList: true, subtree: true});

@@ -13,6 +13,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from copy import copy
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -113,7 +114,8 @@ class Page(gr.Blocks):
 class FairQueue(Queue):
     """A queue that counts what each visitor and address has in it; see `admission`.
 
-    Whoever is refused gets the sentence as the answer to the call, as if a handler had raised it.
+    Whoever is refused gets the sentence as the answer to the call, as if a handler had raised it. A listener of the
+    page runs once at a time in each tab: of two changes within a moment, the older would else be answered last.
     """
 
     async def push(self, body, request, username):
@@ -155,7 +157,8 @@ class FairQueue(Queue):
         running = [_job(event) for event in self._running()]
         for concurrency_id, jobs in self.event_queue_per_concurrency_id.items():
             if jobs.queue and jobs.current_concurrency < (jobs.concurrency_limit or len(self.active_jobs)):
-                if event := next_job(jobs.queue, running, _job):
+                able = [event for event in jobs.queue if not any(map(partial(_is_one_after, event), self._running()))]
+                if event := next_job(able, running, _job):
                     jobs.queue.remove(event)
                     return [event], False, concurrency_id
         return None
@@ -182,6 +185,11 @@ class FairQueue(Queue):
     def _all_events(self) -> list[Event]:
         waiting = [event for jobs in self.event_queue_per_concurrency_id.values() for event in jobs.queue]
         return waiting + self._running()
+
+
+def _is_one_after(event: Event, other: Event) -> bool:
+    """Whether both are of one tab and one listener of the page. Calls from outside are not: each is waited for."""
+    return (event.session_hash, event.fn) == (other.session_hash, other.fn) and event.fn.api_visibility == "private"
 
 
 def _kind(fn) -> str:

@@ -54,7 +54,7 @@ class PartsPanel:
         gr.on(
             [inspect.detector.change, inspect.good.change, inspect.words_only.change],
             self.show,
-            inspect.chosen,
+            [inspect.method, *inspect.chosen],
             [opener, panel, inspect.method],
             trigger_mode="always_last",
             **SCORING,
@@ -95,10 +95,12 @@ class PartsPanel:
 
     @in_words
     @takes_selection
-    def show(self, selection: Selection):
+    def show(self, method, selection: Selection):
         """The button, the panel, and the switch between the methods, of which one needs good parts."""
         choices = [(self.shared.methods[name].title, name) for name in selection.methods]
-        return opener_of(selection), panel_of(selection), gr.update(choices=choices, value=selection.method)
+        # A method that can run is left alone: the visitor may have chosen another one since.
+        lost = {} if selection.method == method else {"value": selection.method}
+        return opener_of(selection), panel_of(selection), gr.update(choices=choices, **lost)
 
 
 def opener_of(selection: Selection) -> str:

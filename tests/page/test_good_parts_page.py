@@ -1,6 +1,7 @@
 """Good parts as a visitor gives them: by the picture on screen, by files, in the view Batch, and words alone again."""
 
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from playwright.sync_api import Page, expect
 from serving import file_input
 
 from app import ASSETS
+from page import parts_panel
+from page.parts_panel import panel_of
 
 pytestmark = pytest.mark.slow
 INTACT, DAMAGED = (ASSETS / "samples/metal-nut" / f"{state}.jpg" for state in ("intact", "damaged"))
@@ -83,6 +86,26 @@ def test_the_intact_twin_makes_the_intact_one_flawless_and_words_alone_and_remov
     expect(page.locator("#clean .tag")).to_have_text("Clean")
     expect(page.locator("#clean .score")).to_have_text(f"{alone:.2f}")
     expect(page.locator("#clean .by")).to_have_count(0)
+
+
+def test_a_method_chosen_while_another_detector_comes_up_stays_chosen(page, monkeypatch):
+    page.get_by_role("radio", name="CLIP", exact=True).check()
+    expect(page.locator("#clean .tag")).to_have_text("Clean · CLIP")
+    arrived, chosen = threading.Event(), threading.Event()
+
+    def held(selection):
+        arrived.set()
+        assert chosen.wait(60)
+        return panel_of(selection)
+
+    monkeypatch.setattr(parts_panel, "panel_of", held)
+    page.locator("#samples button[title='battery, intact']").click()
+    assert arrived.wait(60)
+    page.locator("#method label", has_text="Ours").click()
+    chosen.set()
+    expect(opener(page)).to_have_attribute("data-product", "battery")
+    expect(page.locator("#clean .tag")).to_have_text("Clean")
+    expect(page.get_by_role("radio", name="Ours")).to_be_checked()
 
 
 def test_photos_are_given_and_the_one_that_stands_out_is_named(page, parts):

@@ -1,6 +1,7 @@
 """A canary: says which private part of gradio an upgrade has changed, and which promise of the page hangs on it."""
 
 import inspect
+from types import SimpleNamespace
 
 import gradio
 import gradio.mcp
@@ -8,7 +9,7 @@ import gradio.routes
 import pytest
 from gradio.blocks import Blocks
 from gradio.context import LocalContext
-from gradio.queueing import Event, Queue
+from gradio.queueing import Event, EventQueue, Queue
 from gradio.state_holder import SessionState, StateHolder
 
 from page import gradio_internals
@@ -73,6 +74,29 @@ def test_an_idle_session_goes_unless_its_tab_is_open(tiny_page):
     assert {"closed", "open"} <= states.session_data.keys()
     tiny_page.forget_idle_sessions(-1)
     assert "open" in states and "closed" not in states
+
+
+def test_a_listener_runs_once_at_a_time_in_a_tab_and_calls_from_outside_side_by_side():
+    with gradio_internals.Page(None) as page:
+        once, button = {"concurrency_id": "scoring", "concurrency_limit": 8}, gradio.Button()
+        for visibility in ("private", "public"):
+            button.click(lambda: None, api_visibility=visibility, **once)
+    queue = page.queue()._queue
+    queue.active_jobs = [None] * 8
+    listener, endpoint = page.fns.values()
+    request = SimpleNamespace(client=("10.0.0.1", 1), headers={})
+    asked = [("tab", listener), ("tab", listener), ("another tab", listener), ("tab", endpoint), ("tab", endpoint)]
+    events = [Event(session, fn, request, None) for session, fn in asked]
+    queue.event_queue_per_concurrency_id["scoring"] = waiting = EventQueue("scoring", 8)
+    waiting.queue = list(events)
+
+    started = []
+    while found := queue.get_events():
+        started += found[0]
+        queue.active_jobs[len(started)] = found[0]
+    assert sorted(map(events.index, started)) == [0, 2, 3, 4]
+    queue.active_jobs[1 + started.index(events[0])] = None  # it has been answered
+    assert queue.get_events()[0] == [events[1]]
 
 
 @pytest.fixture
