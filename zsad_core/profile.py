@@ -15,7 +15,7 @@ from .embedded import ASSETS
 from .errors import InputError
 from .scale import LITERATURE, PAPERS, Scale
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # goes up when a method changes (2: ours reads plain prompts too), so that no older scale is taken
 MAX_BYTES = 65_536
 MOST_ENTRIES = 200  # scales or figures of a profile
 OURS = "ours"
@@ -115,7 +115,7 @@ def profile_of(fingerprint: str) -> Profile:
 
 def cached_file(fingerprint: str) -> Path:
     """Where the profile of a backbone lies in the user's cache."""
-    return _cache() / f"{fingerprint}.json"
+    return _cache() / f"{fingerprint}-{FORMAT_VERSION}.json"
 
 
 def write(profile: Profile, path: Path) -> None:

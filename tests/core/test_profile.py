@@ -34,6 +34,13 @@ def test_a_profile_is_found_by_its_fingerprint_and_no_other_backbone_gets_it(cac
     assert profile.profile_of("00ff") == KNOWN and not profile.profile_of("00fe").measured
 
 
+def test_a_profile_of_methods_as_they_were_is_not_taken_for_one_of_them_as_they_are(cache, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(profile, "FORMAT_VERSION", 1)
+        profile.write(KNOWN, profile.cached_file("00ff"))
+    assert not profile.profile_of("00ff").measured
+
+
 def test_without_a_profile_the_literature_speaks():
     nothing = Profile()
     assert not nothing.measured
@@ -51,10 +58,10 @@ def test_the_shipped_profile_is_that_of_the_shipped_weights(embedded):
         (b"", "damaged"),
         (b"{" * 50_000, "damaged"),
         (b"[" * 60_000, "damaged"),
-        (b"[]", "none of format 1"),
+        (b"[]", "none of format 2"),
         (b" " * 70_000, "over 65,536 bytes"),
-        (edited(format_version=2), "none of format 1"),
-        (edited(format_version=True, scales=[]), "lacks its scales"),
+        (edited(format_version=1), "none of format 2"),
+        (edited(scales=[]), "lacks its scales"),
         (edited(scales={"ours": {**KNOWN.scales["ours"].to_dict(), "whole": float("nan")}}), "whole"),
         (edited(scales={"ours": {**KNOWN.scales["ours"].to_dict(), "places": -3}}), "not monotone"),
         (edited(scales={"ours": 3}), "exactly"),
