@@ -77,7 +77,8 @@ def create_demo(
     """
     own_folder()
     shared = SharedState(backbone, assets, training)
-    runs, sweeps, batches = Runs(LONGEST_TRAINING), Runs(LONGEST_SWEEP), Runs(LONGEST_BATCH)
+    runs, batches = Runs(LONGEST_TRAINING), Runs(LONGEST_BATCH)
+    sweeps, comparisons = Runs(LONGEST_SWEEP), Runs(LONGEST_SWEEP)
     here = training in (None, Detector.training)  # or else it waits for another machine, and must hold up nobody
     turns = Turns() if here else None
     with Page(turns, title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(HOUR, HOUR)) as demo:
@@ -97,7 +98,7 @@ def create_demo(
                 why.connect(inspect)
                 share.connect(inspect, train)
             with gr.Tab("Robustness", id="robustness") as tab:
-                robustness = RobustnessView(shared, sweeps, inspect, tab)
+                robustness = RobustnessView(shared, sweeps, comparisons, inspect, tab)
             with gr.Tab("Batch", id="batch"):
                 batch = BatchView(shared, batches, inspect, parts)
             robustness.comparison.connect(batch.upload, inspect.chosen)
@@ -109,7 +110,7 @@ def create_demo(
         Api(shared, runs, sweeps)
 
         def stop_runs(session: str):
-            for of_a_kind in (runs, sweeps, batches, note.runs):
+            for of_a_kind in (runs, sweeps, comparisons, batches, note.runs):
                 of_a_kind.forget(session)
 
         def leave(request: gr.Request):

@@ -119,9 +119,16 @@ class BatchView:
             (remembered.success(self.begin, None, buttons, **AT_ONCE), self.score_anew, [self.upload, self.result]),
             (switched.then(self.begin, None, buttons, **AT_ONCE), self.score_anew, [self.upload, self.result]),
         ):
-            running = begun.then(run, [*inputs, *inspect.chosen], drawn, api_visibility="private", **SCORING_MANY)
-            running.success(_buttons, None, buttons, **AT_ONCE)
-            running.failure(_buttons, None, buttons, **AT_ONCE)
+            running = begun.then(
+                run,
+                [*inputs, *inspect.chosen],
+                drawn,
+                api_visibility="private",
+                trigger_mode="always_last",
+                **SCORING_MANY,
+            )
+            running.success(self.end, None, buttons, **AT_ONCE)
+            running.failure(self.fail, None, buttons, **AT_ONCE)
         self.stop.click(self.halt, None, self.stop, **AT_ONCE)
 
     def _wire_result(self, inspect: InspectView) -> None:
@@ -141,6 +148,13 @@ class BatchView:
     def begin(self, request: gr.Request):
         self.runs.expect(request.session_hash)
         return _buttons(running=True)
+
+    def end(self, request: gr.Request):
+        return _buttons(running=self.runs.is_expected(request.session_hash))
+
+    def fail(self, request: gr.Request):
+        self.runs.expect_none(request.session_hash)
+        return _buttons()
 
     def halt(self, request: gr.Request):
         """Stops this visitor's batch; what was scored so far is kept."""

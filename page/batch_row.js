@@ -10,14 +10,18 @@ function step(by) {
   if (next) open(next.dataset.row);
 }
 
+let wanted = false;  // an answer that comes once it is closed does not open it again
+
 function open(row) {
+  wanted = true;
   find('dialog').dataset.row = row;  // which is read when the call leaves
+  props.value = {};  // or the same answer as before would be no change
   trigger('open');
 }
 
 function show() {
   const seen = props.value || {}, row = rowOf(seen.row);
-  if (!row || String(seen.row) !== find('dialog').dataset.row) return;  // another one was asked for meanwhile
+  if (!wanted || !row || String(seen.row) !== find('dialog').dataset.row) return;  // another one was asked for meanwhile
   find('h3').textContent = seen.file;
   find('.label').textContent = seen.label && `${seen.label}, by its folder`;
   find('.clean').src = seen.clean;
@@ -52,4 +56,7 @@ element.addEventListener('keydown', (event) => {
   step(by);
 });
 
-find('dialog').addEventListener('close', () => rowOf(find('dialog').dataset.row)?.querySelector('button').focus());
+find('dialog').addEventListener('close', () => {
+  wanted = false;
+  rowOf(find('dialog').dataset.row)?.querySelector('button').focus();
+});

@@ -12,12 +12,12 @@ from page.comparison_chart import Compared, comparison_chart, nothing_compared
 from page.inspection import AT_ONCE
 from page.parts import Part, count_of, words_alone
 from page.run_buttons import RunButtons
-from page.runs import Runs
+from page.runs import Runs, Wanted
 from page.selection import Selection, takes_selection
 from page.shared import MEMORY, OURS, SharedState, read_photo_with_notes
 from page.status import status_line
 from page.training import SWEEPING
-from page.words import in_words
+from page.words import at_once, in_words
 from zsad_core.archives import ImageFiles
 from zsad_core.baselines import Fitted
 from zsad_core.baselines.ours import FittedDetector
@@ -41,8 +41,8 @@ ITS_OWN_PICTURE = "The one good part of a product is its intact picture itself, 
 class ComparisonView:
     """Builds the view inside the current layout; `connect` wires it to the view Batch, whose photos may be the set."""
 
-    def __init__(self, shared: SharedState, sweeps: Runs):
-        self.shared, self.sweeps = shared, sweeps
+    def __init__(self, shared: SharedState, comparisons: Runs):
+        self.shared, self.comparisons, self.wanted = shared, comparisons, Wanted()
         self.seen = gr.State({})  # what was compared, by set
         with gr.Column(elem_classes="sheet", elem_id="set"):
             with gr.Row(elem_classes="go"):
@@ -57,30 +57,38 @@ class ComparisonView:
     def connect(self, upload: gr.UploadButton, chosen: Sequence) -> None:
         """`upload` holds the photos that a visitor gave in Batch, `chosen` are the components of a Selection."""
         choice = [self.seen, self.source, self.kind]
-        self.source.input(self.turn_to, choice, [self.status, self.chart], **AT_ONCE)
-        self.kind.input(self.draw, choice, self.chart, **AT_ONCE)
+        last = {"trigger_mode": "always_last", **AT_ONCE}
+        self.source.input(self.turn_to, choice, [self.status, self.chart], **last)
+        self.kind.input(self.draw, choice, self.chart, **last)
         drawn = [self.seen, self.status, self.chart]
-        buttons = RunButtons(self.sweeps, self.start, self.stop)
+        buttons = RunButtons(self.comparisons, self.start, self.stop)
         running = buttons.wire([self.start.click], self.run, [*choice, upload, *chosen], drawn, **SWEEPING)
-        running.success(self.draw, choice, self.chart, **AT_ONCE)  # another corruption may have been chosen meanwhile
+        running.success(self.draw, choice, self.chart, **AT_ONCE)  # another may have been chosen since the last picture
 
-    @in_words
-    def turn_to(self, seen, source, kind):
-        """Another set was chosen."""
+    @at_once
+    def turn_to(self, request: gr.Request, seen, source, kind):
+        """Another set was chosen; a run that draws goes on, and shows that one."""
+        self.wanted.change(request.session_hash, source, kind)
         return self._ready(seen, source), self._chart(seen, source, kind)
 
-    @in_words
-    def draw(self, seen, source, kind):
+    @at_once
+    def draw(self, request: gr.Request, seen, source, kind):
+        """Another corruption was chosen."""
+        self.wanted.change(request.session_hash, source, kind)
         return self._chart(seen, source, kind)
 
     @in_words
     @takes_selection
     def run(self, request: gr.Request, seen, source, kind, paths, selection: Selection) -> Iterator[tuple]:
         """Compares the methods on the set, and draws whenever another severity is complete."""
+        with self.wanted.during(request.session_hash, source, kind) as wanted:
+            yield from self._run(request.session_hash, wanted, seen, source, paths, selection)
+
+    def _run(self, visitor: str, wanted, seen, source, paths, selection: Selection) -> Iterator[tuple]:
         started, said, severities = time.monotonic(), 0.0, 0
         groups, of, parts = self._samples() if source == SAMPLES else self._photos(paths, selection)
         comparison = Comparison(self.shared.backbone, groups, LIVE)
-        for progress in self.sweeps.follow(request.session_hash, comparison):
+        for progress in self.comparisons.follow(visitor, comparison):
             figures, now = comparison.figures(), time.monotonic()
             further = len(figures.severities) > severities
             if not further and now - said < LEAST_PAUSE:
@@ -91,14 +99,15 @@ class ComparisonView:
             share = progress.done / progress.total
             left = f"{(now - started) * (1 / share - 1):.0f} s left" if progress.phase == COMPARING and share else ""
             status = status_line(progress.phase, f"{progress.done} of {progress.total}", share, left)
-            yield seen, status, self._chart(seen, source, kind) if further else gr.skip()
+            yield seen, status, self._chart(seen, *wanted()) if further else gr.skip()
         seen = {**seen, source: Compared(comparison.figures(), of, parts)}
         done = len(seen[source].figures.severities)
         words = "Done" if done == len(LIVE) else "Stopped and kept"
         status = status_line(
             words, f"{done} of {len(LIVE)} severities", done / len(LIVE), f"{time.monotonic() - started:.0f} s"
         )
-        yield seen, status, self._chart(seen, source, kind)
+        shown, kind = wanted()
+        yield seen, status if shown == source else self._ready(seen, shown), self._chart(seen, shown, kind)
 
     def _samples(self) -> tuple[list[Group], str, str]:
         """A group a product; its intact picture is the good part of the memory."""

@@ -115,7 +115,8 @@ class FairQueue(Queue):
     """A queue that counts what each visitor and address has in it; see `admission`.
 
     Whoever is refused gets the sentence as the answer to the call, as if a handler had raised it. A listener of the
-    page runs once at a time in each tab: of two changes within a moment, the older would else be answered last.
+    page runs once at a time in each tab, and so do those that change one state: of two changes within a moment, the
+    older would else be answered last, or one of them be lost.
     """
 
     async def push(self, body, request, username):
@@ -188,8 +189,18 @@ class FairQueue(Queue):
 
 
 def _is_one_after(event: Event, other: Event) -> bool:
-    """Whether both are of one tab and one listener of the page. Calls from outside are not: each is waited for."""
-    return (event.session_hash, event.fn) == (other.session_hash, other.fn) and event.fn.api_visibility == "private"
+    """Whether a tab's call of a listener has to wait for another one: they are of the same listener, or change the same
+    state. Calls from outside are each waited for, and their sessions have no state that is changed."""
+    mine, theirs = event.fn, other.fn
+    if event.session_hash != other.session_hash or {mine.api_visibility, theirs.api_visibility} != {"private"}:
+        return False
+    return mine is theirs or bool(_changed_by(mine) & _changed_by(theirs))
+
+
+def _changed_by(fn) -> set[int]:
+    """The states that a listener reads and gives anew."""
+    read = {block._id for block in fn.inputs if isinstance(block, gr.State)}
+    return read & {block._id for block in fn.outputs}
 
 
 def _kind(fn) -> str:

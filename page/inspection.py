@@ -163,15 +163,17 @@ class InspectView:
         self.pictures = [self.photo, self._strip]
 
     def _wire(self) -> None:
-        self._tools.select(self.leave_out, self.chosen, self.pictures, **SCORING)
+        each = {"trigger_mode": "multiple", **SCORING}  # a quick hand's second one is not dropped
+        self._tools.select(self.leave_out, self.chosen, self.pictures, **each)
         self.photo.change(_left_out, self.photo, self._tools, **AT_ONCE)
-        drawn = self._drawing.draw(self.draw, self.chosen, self.pictures, trigger_mode="multiple", **SCORING)
-        drawn.then(None, js=DRAWN)
+        drawn = self._drawing.draw(self.draw, self.chosen, self.pictures, **each)
+        drawn.success(None, js=DRAWN)
+        drawn.failure(None, js=DRAWN)
         self._closer.click(self.look_closer, self.chosen, self.pictures, **SCORING)
         self.photo.change(_closer_label, self.photo, self._closer, **AT_ONCE)
-        self._strip.select(self.pick, self.chosen, [self.detector, *self.pictures], **SCORING)
-        self._upload.upload(self.open, self._upload, self.pictures, **SCORING)
-        self._upload_detector.upload(self.load, [self._upload_detector, self.own], self.own_detector, **SCORING)
+        self._strip.select(self.pick, self.chosen, [self.detector, *self.pictures], **each)
+        self._upload.upload(self.open, self._upload, self.pictures, **each)
+        self._upload_detector.upload(self.load, [self._upload_detector, self.own], self.own_detector, **each)
         # One listener for every change, which runs once more if something changed meanwhile: an old answer never comes
         # last. (A state that is changed outside the queue tells no listener.)
         gr.on(
@@ -281,12 +283,14 @@ class InspectView:
 
     def _remember(self, detector: Detector, own: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict, str]:
         """The visitor's detectors with this one first, the dropdown with it selected, and its file."""
+        data = detector.to_bytes()
         number = max((int(key.split(".")[0]) for key in own), default=0) + 1
         steps = int(detector.health.get("steps", detector.recipe.steps))
         parts = f", {count_of(detector.good_parts)}" if detector.good_parts else ""
         parts += f", without {' and '.join(detector.recipe.without)}" if detector.recipe.without else ""
         key = f"{number}. {detector.product} (yours: {detector.recipe.prompts} prompts, {steps} steps{parts})"
-        own = dict([(key, detector.to_bytes()), *own.items()][:KEPT])
+        others = {name: kept for name, kept in own.items() if kept != data}  # the same training may have run twice
+        own = dict([(key, data), *others.items()][:KEPT])
         return own, gr.update(choices=[*own, *self.shared.shipped], value=key), detector_file(detector)
 
 

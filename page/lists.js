@@ -7,6 +7,12 @@
   const close = (input) => input.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true}));
 
   document.addEventListener('focus', (event) => { if (list(event)) event.stopImmediatePropagation(); }, true);
+  /* Gradio closes it then, but now and then it opens again in the next frame, on a key from before. */
+  const closeUnfocused = (input) => { if (isOpen(input) && document.activeElement !== input) close(input); };
+  document.addEventListener('blur', (event) => {
+    const input = list(event);
+    if (input) for (const later of [0, 100, 300]) setTimeout(() => closeUnfocused(input), later);
+  }, true);
   document.addEventListener('click', (event) => {
     const input = list(event);
     if (input) (isOpen(input) ? close : open)(input);

@@ -48,9 +48,10 @@ class PartsPanel:
         )
         self.given = [inspect.good, inspect.words_only]
         giving = {"show_progress_on": panel, **GIVING}
-        upload.upload(self.give, [upload, *inspect.chosen], self.given, **giving)
+        each = {"trigger_mode": "multiple", **giving}  # a quick hand's second one is not dropped
+        upload.upload(self.give, [upload, *inspect.chosen], self.given, **each)
         shown.click(self.give_shown, inspect.chosen, self.given, **giving)
-        panel.remove(self.remove, inspect.chosen, inspect.good, **giving)
+        panel.remove(self.remove, inspect.chosen, inspect.good, **each)
         gr.on(
             [inspect.detector.change, inspect.good.change, inspect.words_only.change],
             self.show,

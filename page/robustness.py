@@ -1,7 +1,7 @@
 """The view Robustness: one image under every corruption at every severity, and through every method."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 
@@ -15,13 +15,13 @@ from page.inspection import AT_ONCE, SCORING, WAITING, InspectView
 from page.methods import about_methods
 from page.parts import Part, count_of
 from page.run_buttons import RunButtons
-from page.runs import Runs
+from page.runs import Runs, Wanted
 from page.scale import score_scale
 from page.selection import SLIDERS, Photo, Selection, takes_selection
 from page.shared import MEMORY, OURS, SharedState
 from page.status import status_line
 from page.training import SWEEPING
-from page.words import in_words
+from page.words import at_once, in_words
 from zsad_core.baselines import Fitted, ImageBatch
 from zsad_core.baselines.ours import FittedDetector
 from zsad_core.baselines.winclip import WinClip
@@ -128,11 +128,11 @@ class References:
 class RobustnessView:
     """Builds the view inside the current layout, a tab, and wires it to the view whose image and method it takes."""
 
-    def __init__(self, shared: SharedState, sweeps: Runs, inspect: InspectView, tab: gr.Tab):
-        self.shared, self.sweeps = shared, sweeps
+    def __init__(self, shared: SharedState, sweeps: Runs, comparisons: Runs, inspect: InspectView, tab: gr.Tab):
+        self.shared, self.sweeps, self.wanted = shared, sweeps, Wanted()
         with gr.Tabs(elem_id="robust-views"):
             with gr.Tab("A set of pictures") as of_set:
-                self.comparison = ComparisonView(shared, sweeps)
+                self.comparison = ComparisonView(shared, comparisons)
             with gr.Tab("One picture") as of_picture:
                 self._build(inspect)
         self._wire(inspect)
@@ -179,18 +179,21 @@ class RobustnessView:
         of_sweep = [self.swept, self.title, self.status, self.drawn, self.cells]
         drawn = {"inputs": [self.swept, self.by, *inspect.chosen], "outputs": [self.drawn, self.cells], **AT_ONCE}
         compared = {"inputs": inspect.chosen, "outputs": self.asked, "trigger_mode": "always_last", **WAITING}
-        self.by.input(self.draw, **drawn)
-        inspect.method.change(self.draw, **drawn)
+        gr.on([self.by.input, inspect.method.change], self.draw, trigger_mode="always_last", **drawn)
         inspect.method.change(None, inspect.method, js=PRESS_METHOD)
         self.asked.select(self.pick_method, inspect.chosen, inspect.method, **AT_ONCE)
         placed = self.cells.select(
-            self.pick_place, inspect.restored, [*inspect.severities, inspect.restored], **SCORING
+            self.pick_place,
+            inspect.restored,
+            [*inspect.severities, inspect.restored],
+            trigger_mode="multiple",
+            **SCORING,
         )
         placed.success(self.compare, **compared)
 
         buttons = RunButtons(self.sweeps, self.start, self.stop)
         running = buttons.wire([self.start.click], self.run, [self.by, *inspect.chosen], of_sweep, **SWEEPING)
-        running.success(self.draw, **drawn)  # the method may have been switched on the way
+        running.success(self.draw, **drawn)  # another may have been chosen since the last picture
 
     def _wire_arrival(self, inspect: InspectView, tab: gr.Tab, of_set: gr.Tab, of_picture: gr.Tab) -> None:
         """One picture comes into sight: it may be another than the one that was swept, and has to be scored."""
@@ -230,9 +233,11 @@ class RobustnessView:
         else:
             yield gr.skip()
 
-    @in_words
+    @at_once
     @takes_selection
-    def draw(self, swept, by, selection: Selection):
+    def draw(self, request: gr.Request, swept, by, selection: Selection):
+        """Another chart or method was chosen; a run that draws goes on with it."""
+        self.wanted.change(request.session_hash, by, selection)
         return self._drawn(swept, by, selection)
 
     def _drawn(self, swept: Swept, by: str, selection: Selection) -> tuple[str, str]:
@@ -242,10 +247,14 @@ class RobustnessView:
     @takes_selection
     def run(self, request: gr.Request, by, selection: Selection):
         """Sweeps, and draws after every batch."""
+        with self.wanted.during(request.session_hash, by, selection) as wanted:
+            yield from self._run(request.session_hash, wanted, selection)
+
+    def _run(self, visitor: str, wanted: Callable[[], tuple[str, Selection]], selection: Selection) -> Iterator[tuple]:
         started, method, swept = time.perf_counter(), selection.method, unswept(selection)
 
         def shown(*words) -> tuple:
-            return swept, _title(swept), status_line(*words), *self._drawn(swept, by, selection)
+            return swept, _title(swept), status_line(*words), *self._drawn(swept, *wanted())
 
         yield shown("Preparing the methods", selection.detector.product, 0)
         methods, references = self.methods(selection), References.of(selection)
@@ -254,7 +263,7 @@ class RobustnessView:
             self.shared.backbone, selection.picture.pixels, batch_size=1 if asks_for_windows(methods[method]) else BATCH
         )
         total = len(sweep.places)
-        for places, batch in self.sweeps.follow(request.session_hash, sweep):
+        for places, batch in self.sweeps.follow(visitor, sweep):
             batch.sizes = [_small(size) for size in batch.sizes]  # maps no larger than they are shown
             seen = {name: fitted.inspect(batch) for name, fitted in drawn.items()}
             scores = {

@@ -1,14 +1,35 @@
-"""What runs for each visitor, and may be stopped: trainings, sweeps and batches."""
+"""What runs for each visitor, may be stopped, and is drawn as they want it: trainings, sweeps and batches."""
 
 import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from html import escape
 
 import gradio as gr
+
+
+class Wanted:
+    """What each visitor wants to see of the run that draws for them, and may change meanwhile."""
+
+    def __init__(self):
+        self._choices: dict[str, tuple] = {}
+
+    @contextmanager
+    def during(self, visitor: str, *choice) -> Iterator[Callable[[], tuple]]:
+        """While a run draws: a function that gives the latest choice."""
+        self._choices[visitor] = choice
+        try:
+            yield lambda: self._choices[visitor]
+        finally:
+            del self._choices[visitor]
+
+    def change(self, visitor: str, *choice) -> None:
+        """The visitor has chosen something else; nothing where no run draws."""
+        if visitor in self._choices:
+            self._choices[visitor] = choice
 
 
 class Runs:
@@ -26,6 +47,21 @@ class Runs:
         """A run of the visitor is waiting for its turn, and can be stopped from now on."""
         with self._lock:
             self._waiting[visitor] = False
+
+    def expect_none(self, visitor: str) -> None:
+        """What was waiting for its turn will not run."""
+        with self._lock:
+            self._waiting.pop(visitor, None)
+
+    def is_expected(self, visitor: str) -> bool:
+        """Whether a run of the visitor is waiting for its turn."""
+        with self._lock:
+            return visitor in self._waiting
+
+    def is_on(self, visitor: str) -> bool:
+        """Whether something of the visitor runs."""
+        with self._lock:
+            return visitor in self._runs
 
     def follow(self, visitor: str, work, notes: list[str] | None = None) -> Iterator:
         """The steps of a work that its visitor can stop.
@@ -64,8 +100,7 @@ class Runs:
     def forget(self, visitor: str) -> None:
         """The visitor has left."""
         self.stop(visitor)
-        with self._lock:
-            self._waiting.pop(visitor, None)
+        self.expect_none(visitor)
 
     def _begin(self, visitor: str, work) -> None:
         with self._lock:

@@ -4,7 +4,7 @@
   const BRIGHTNESS = [0, 0.1, 0.2, 0.3, 0.4, 0.5], CONTRAST = [1, 0.4, 0.3, 0.2, 0.1, 0.05];
   const RADIUS = [0, 3, 4, 6, 8, 10], DEVIATION = [0, 0.08, 0.12, 0.18, 0.26, 0.38];
   const REST = 900;  // milliseconds at every severity of a ramp
-  let playing = 0;
+  let playing = 0, scored = '';  // the picture that was scored, while the browser's own is shown in its place
   const kinds = () => [...document.querySelectorAll('.sliders [id^=severity-]')].map((one) => one.id.slice(9));
   const range = (kind) => document.querySelector(`#severity-${kind} input[type=range]`);
   const level = (kind) => Number(range(kind)?.value ?? 0);
@@ -18,9 +18,24 @@
     document.body.insertAdjacentHTML('beforeend', `<svg id="preview-noise" width="0" height="0" style="position:absolute" aria-hidden="true">${filters.join('')}</svg>`);
   }
 
+  /* Whether the card is of what the sliders say: where they came back to that, no answer would change it. */
+  function isScored() {
+    const said = kinds().filter(level).map((kind) => `${kind} ${level(kind)}`).join(', ');
+    const title = document.querySelector('#corrupted .tag').textContent;
+    return said ? title.split(' · ')[0] === `Corrupted: ${said}` : title.startsWith('Not corrupted');
+  }
+
   function preview() {
     const picture = document.querySelector('#corrupted .pixels'), clean = document.querySelector('#clean .pixels');
     if (!picture || !clean || sideBySide()?.checked) return;
+    const card = picture.closest('figure');
+    if (!card.classList.contains('previewed')) scored = picture.src;
+    card.classList.toggle('previewed', !isScored());
+    if (isScored()) {
+      picture.src = scored;
+      picture.style.filter = '';
+      return;
+    }
     const scale = picture.clientWidth / (picture.naturalWidth || 1);
     const filters = [];
     if (level('brightness')) filters.push(`brightness(${1 + 1.6 * BRIGHTNESS[level('brightness')]})`);
@@ -29,7 +44,6 @@
     if (level('noise')) { noise(); filters.push(`url(#noise-${level('noise')})`); }
     picture.src = clean.src;
     picture.style.filter = filters.join(' ');
-    picture.closest('figure').classList.add('previewed');
   }
 
   document.addEventListener('input', (event) => {

@@ -129,9 +129,9 @@ class TrainView:
 
     @in_words
     @takes_selection
-    def show(self, watched, selection: Selection):
-        """The training of the detector that was chosen; the one that was just watched stays as it is."""
-        if selection.own.get(selection.key) == watched is not None:
+    def show(self, request: gr.Request, watched, selection: Selection):
+        """The training of the detector that was chosen; the one that is watched, or just was, stays as it is."""
+        if self.runs.is_on(request.session_hash) or selection.own.get(selection.key) == watched is not None:
             return gr.skip()
         return resting(selection.kept, selection.key in selection.own)
 

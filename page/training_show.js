@@ -4,6 +4,7 @@
   const HEIGHT = 450, ACROSS = 1000;  // of the picture's half, see PICTURE
   let frames = [], told = {}, trail = null, at = 0, live = false, clock = 0, pace = 60, matrix = '';
   const $ = (name) => document.querySelector(`#live ${name}`);
+  const escaped = (text) => text.replace(/[&<>"]/g, (one) => `&#${one.charCodeAt()};`);
   const place = ([x, y]) => [x * ACROSS / 1000, y * HEIGHT / 1000];
 
   function known(number, what) {  // the latest of its kind, up to a frame
@@ -34,7 +35,7 @@
       const shapes = abnormal
         ? `<path d="M${x} ${y - 1.15 * size}l${1.15 * size} ${2 * size}h${-2.3 * size}z"/>`
         : `<circle cx="${x}" cy="${y}" r="${size}"/>`;
-      parts.push(`<g class="${abnormal ? 'abnormal' : 'normal'}" data-says="${says.replaceAll('"', '&quot;')}">` +
+      parts.push(`<g class="${abnormal ? 'abnormal' : 'normal'}" data-says="${escaped(says)}">` +
         `<polyline points="${line}"/>${shapes}</g>`);
     });
     picture.innerHTML = `<title>Text vectors: normal and abnormal prompts</title>${parts.join('')}`;
@@ -53,7 +54,7 @@
     trail.trails.forEach((dots, number) => {
       const places = dots.map(place), own = number === 0 ? ' own' : '';
       parts.push(`<g class="trail${own}"><polyline points="${places.map((one) => one.join()).join(' ')}"/>`);
-      places.forEach(([x, y], severity) => parts.push(`<g data-says="${trail.names[number]}, ${trail.kind} ${severity}">` +
+      places.forEach(([x, y], severity) => parts.push(`<g data-says="${escaped(trail.names[number])}, ${trail.kind} ${severity}">` +
         `<circle cx="${x}" cy="${y}" r="38"/><text x="${x}" y="${y + 17}">${severity}</text></g>`));
       parts.push('</g>');
     });

@@ -26,7 +26,11 @@ MOST_MATRICES = 40  # pictures of the similarity matrix in a training
 # A photo's vector among the words; the magnification makes its trail as wide as the picture.
 STEPS = range(MAX_SEVERITY + 1)
 MARGIN = 1.3  # of the picture about a trail
-ASKS = """element.addEventListener('click', (event) => { if (event.target.closest('.photo')) trigger('photo'); });
+ASKS = """element.addEventListener('click', (event) => {
+  if (!event.target.closest('.photo')) return;
+  props.value = '';  // or the same answer as before would be no change
+  trigger('photo');
+});
 watch('value', () => window.trainingShow?.photo(props.value));"""
 PICTURE = """<div class="show">
 <svg class="text-vectors" viewBox="-1000 -450 2000 900" role="img">

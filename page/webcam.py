@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from page.camera import camera_script
-from page.inspection import AT_ONCE, SCORING, InspectView
+from page.inspection import SCORING, InspectView
 from page.parts import said_by
 from page.scale import score_scale
 from page.selection import SLIDERS, Selection, takes_selection
@@ -92,7 +92,7 @@ class LiveView:
             [followed, *inspect.chosen],
             [followed, detector, method],
             trigger_mode="always_last",
-            **AT_ONCE,
+            **SCORING,
         )
 
     def _choices(self, selection: Selection) -> list[tuple[str, str]]:

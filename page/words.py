@@ -15,7 +15,7 @@ from zsad_core.errors import InputError
 log = logging.getLogger(__name__)
 
 
-def in_words(function: Callable, show: Callable[[str], str] = html.escape) -> Callable:
+def in_words(function: Callable, show: Callable[[str], str] = html.escape, waits: bool = True) -> Callable:
     """A handler that raises `gr.Error` with a sentence, and nothing else; what is on screen stays there.
 
     It computes when its visitor has a turn, see `turns`; a generator passes the turn on between its results.
@@ -23,6 +23,7 @@ def in_words(function: Callable, show: Callable[[str], str] = html.escape) -> Ca
     Args:
         function: the handler, a generator or not.
         show: how the sentence is written; escaped for the page, which takes it for HTML.
+        waits: for a turn; one that only draws what is known need not, and is no generator.
     """
     if inspect.isgeneratorfunction(inspect.unwrap(function)):
 
@@ -42,12 +43,15 @@ def in_words(function: Callable, show: Callable[[str], str] = html.escape) -> Ca
         @functools.wraps(function)
         def handler(*arguments, **named):
             try:
-                with _turn():
+                with _turn() if waits else nullcontext():
                     return function(*arguments, **named)
             except Exception as error:
                 raise _sentence(error, show) from error
 
     return handler
+
+
+at_once = functools.partial(in_words, waits=False)
 
 
 def _turn():

@@ -153,7 +153,11 @@ def test_rows_are_filtered_opened_and_go_by_the_threshold_that_inspect_takes_ove
         expect(large.locator(f".{picture}")).to_have_js_property("naturalWidth", 512)
     batch.keyboard.press("Escape")
     expect(large).to_be_hidden()
-    expect(shown.nth(len(missed) - 2).get_by_role("button")).to_be_focused()
+    last = shown.nth(len(missed) - 2).get_by_role("button")
+    expect(last).to_be_focused()
+    last.press("Enter")  # the same again
+    expect(large).to_be_visible()
+    batch.keyboard.press("Escape")
 
     batch.get_by_role("tab", name="Train and inspect").click()
     expect(batch.locator("#clean .moved")).to_have_text("your threshold 0.99")

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 from serving import press, scale
 
+from page import inspection
 from page.draw import COLOURS, FINE, MOST_POINTS, MOST_STROKES, Stroke, drawn_on, strokes_in
 from zsad_core.errors import InputError
 
@@ -73,6 +74,29 @@ def test_strokes_that_follow_each_other_at_once_are_all_scored(page):
     page.locator("#draw-tools [data-does=close]").click()
     expect(page.locator("#clean .tag")).to_have_text("Drawn on")
     expect(page.locator("#clean .strokes")).to_have_count(0)  # which show those that the picture does not
+
+
+@pytest.mark.slow
+def test_after_a_drawing_that_was_refused_the_next_one_is_scored(page, monkeypatch):
+    refused = []
+
+    def once(text):
+        if not refused:
+            refused.append(text)
+            raise InputError("This one is refused.")
+        return strokes_in(text)
+
+    monkeypatch.setattr(inspection, "strokes_in", once)
+    intact(page)
+    page.locator("#draw").click()
+    page.locator("#draw-tools [data-does=scratch]").click()
+    expect(page.get_by_text("This one is refused.")).to_be_visible()
+    page.locator("#draw-tools [data-does=scratch]").click()
+    expect(page.locator("#clean .tag")).to_have_text("Drawn on")
+    expect(page.locator("#clean .strokes")).to_have_count(1)  # the pen is still up; both are in the picture
+    page.locator("#draw-tools [data-does=undo]").click()
+    page.locator("#draw-tools [data-does=undo]").click()
+    expect(page.locator("#clean .tag")).to_have_text("Clean")
 
 
 @pytest.mark.slow

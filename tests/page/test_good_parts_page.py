@@ -117,6 +117,8 @@ def test_photos_are_given_and_the_one_that_stands_out_is_named(page, parts):
     page.get_by_role("button", name="Remove good part 4").click()
     expect(opener(page)).to_have_text("3 good parts")
     expect(page.locator("#parts .doubt")).to_have_count(0)
+    page.evaluate("document.querySelectorAll('#parts button[data-part]').forEach((one) => one.click())")  # all at once
+    expect(opener(page)).to_have_text("Good parts: none")
 
 
 def test_photos_that_cannot_be_used_get_a_sentence_and_change_nothing(page, parts, tmp_path):

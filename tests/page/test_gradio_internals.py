@@ -78,14 +78,18 @@ def test_an_idle_session_goes_unless_its_tab_is_open(tiny_page):
 
 def test_a_listener_runs_once_at_a_time_in_a_tab_and_calls_from_outside_side_by_side():
     with gradio_internals.Page(None) as page:
-        once, button = {"concurrency_id": "scoring", "concurrency_limit": 8}, gradio.Button()
+        once, button, state = {"concurrency_id": "scoring", "concurrency_limit": 8}, gradio.Button(), gradio.State()
         for visibility in ("private", "public"):
             button.click(lambda: None, api_visibility=visibility, **once)
+        for _ in range(2):
+            button.click(lambda value: value, state, state, api_visibility="private", **once)
+        button.click(lambda value: None, state, None, api_visibility="private", **once)
     queue = page.queue()._queue
     queue.active_jobs = [None] * 8
-    listener, endpoint = page.fns.values()
+    listener, endpoint, adding, removing, reading = page.fns.values()
     request = SimpleNamespace(client=("10.0.0.1", 1), headers={})
     asked = [("tab", listener), ("tab", listener), ("another tab", listener), ("tab", endpoint), ("tab", endpoint)]
+    asked += [("third tab", fn) for fn in (adding, removing, reading)]  # the first two change one state
     events = [Event(session, fn, request, None) for session, fn in asked]
     queue.event_queue_per_concurrency_id["scoring"] = waiting = EventQueue("scoring", 8)
     waiting.queue = list(events)
@@ -94,9 +98,10 @@ def test_a_listener_runs_once_at_a_time_in_a_tab_and_calls_from_outside_side_by_
     while found := queue.get_events():
         started += found[0]
         queue.active_jobs[len(started)] = found[0]
-    assert sorted(map(events.index, started)) == [0, 2, 3, 4]
-    queue.active_jobs[1 + started.index(events[0])] = None  # it has been answered
-    assert queue.get_events()[0] == [events[1]]
+    assert sorted(map(events.index, started)) == [0, 2, 3, 4, 5, 7]
+    for answered, next_one in ((0, 1), (5, 6)):
+        queue.active_jobs[1 + started.index(events[answered])] = None
+        assert queue.get_events()[0] == [events[next_one]]
 
 
 @pytest.fixture

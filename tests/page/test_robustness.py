@@ -199,14 +199,22 @@ def test_stop_halfway_keeps_what_was_seen_and_another_image_starts_anew(page, em
     page.locator("#sweep").click()
     expect(page.locator("#sweep-status")).to_contain_text("7 of 21")
     expect(page.locator("#grid .pill")).to_have_count(10)  # 7 images, the clean one in four rows
+    page.locator("#chart-by label", has_text="by method").click()
+    expect(page.locator("#sweep-chart .caption")).to_contain_text("Every method")
+    page.evaluate("""window.captions = []; new MutationObserver(() => window.captions.push(
+        document.querySelector('#sweep-chart .caption').textContent)).observe(
+        document.querySelector('#sweep-chart'), {childList: true, subtree: true});""")
     page.locator("#sweep-stop").click()
     expect(page.locator("#sweep-stop")).to_be_disabled()
     go_on.set()
     expect(page.locator("#sweep-status")).to_contain_text("Stopped and kept")
     expect(page.locator("#sweep-status")).to_contain_text("14 of 21")  # the batch that was being encoded, and no more
     expect(page.locator("#grid .pill")).to_have_count(17)
-    expect(page.locator("#sweep-chart .label")).to_have_count(4)
     expect(page.locator("#sweep")).to_be_enabled()
+    captions = page.evaluate("window.captions")
+    assert captions and all("Every method" in caption for caption in captions)  # as it was chosen during the run
+    page.locator("#chart-by label", has_text="by corruption").click()
+    expect(page.locator("#sweep-chart .label")).to_have_count(4)
 
     open_tab(page, "Train and inspect")
     page.locator("#samples button[aria-pressed=false]").first.click()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from serving import FIRST
+from serving import FIRST, is_training_long, train_long
 
 from page.stage import own_address
 from page.training_show import Show, finished
@@ -87,9 +87,39 @@ def test_a_finished_training_can_be_scrubbed_replayed_and_taken_apart(page):
     expect(picture).to_have_attribute("data-moment", "Trained")
     page.locator("#live .photo").click()
     expect(page.locator("#live .trail text")).to_have_count(12)  # the nut and its twin, severity 0 to 5
+    page.locator("#live .again").click()
+    expect(page.locator("#live .trail")).to_have_count(0)
+    page.locator("#live .photo").click()
+    expect(page.locator("#live .trail text")).to_have_count(12)
     page.locator("#method-parts label", has_text="guard").click()
-    expect(page.locator("#detector input")).to_have_value(re.compile("wine glass .*without guard"))
-    expect(page.locator("#live .health")).to_contain_text("without guard")
+    page.locator("#method-parts label", has_text="guidance").click()  # while it trains without the guard
+    expect(page.locator("#detector input")).to_have_value(re.compile("wine glass .*without guidance and guard"))
+    expect(page.locator("#live .health")).to_contain_text("without guidance and guard")
+    expect(page.locator("#train")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("slow_steps")
+def test_a_training_stays_in_sight_while_another_sample_is_picked(page):
+    train_long(page)
+    is_training_long(page)
+    page.locator("#samples button[title='bottle, intact']").click()
+    expect(page.locator("#detector input")).to_have_value("bottle")
+    expect(page.locator("#clean .pixels")).to_have_attribute("alt", "Clean: bottle, intact")
+    is_training_long(page)
+    page.locator("#stop").click()
+    expect(page.locator("#live .status")).to_contain_text("stopped and kept")
+    expect(page.locator("#detector input")).to_have_value(re.compile("yours"))
+
+
+@pytest.mark.slow
+def test_a_file_s_name_is_text_in_the_picture(page):
+    name = """x"><img src=x onerror="document.title='taken'">.png"""
+    trail = {"names": [name], "kind": "blur", "field": "", "trails": [[[0, 0]] * 6]}
+    page.evaluate("(told) => window.trainingShow.photo(told)", json.dumps(trail))
+    expect(page.locator("#live .trail [data-says]").first).to_have_attribute("data-says", f"{name}, blur 0")
+    expect(page.locator("#live .text-vectors img")).to_have_count(0)
 
 
 @pytest.mark.slow
@@ -141,3 +171,13 @@ def test_while_a_slider_is_dragged_the_picture_changes_before_the_score(page):
     page.mouse.up()
     expect(page.locator("#corrupted .tag")).to_contain_text("blur")
     expect(page.locator("#corrupted .previewed")).to_have_count(0)
+
+    shown = page.locator("#corrupted .pixels").get_attribute("src")  # away and back: no answer changes the card
+    page.mouse.down()
+    page.mouse.move(handle["x"] + handle["width"] * 0.3, handle["y"] + handle["height"] / 2, steps=4)
+    expect(page.locator("#corrupted .previewed")).to_have_count(1)
+    page.mouse.move(handle["x"] + handle["width"] * 0.8, handle["y"] + handle["height"] / 2, steps=4)
+    page.mouse.up()
+    expect(page.locator("#corrupted .previewed")).to_have_count(0)
+    expect(page.locator("#corrupted .pixels")).to_have_attribute("src", shown)
+    expect(page.locator("#corrupted .pixels")).to_have_css("filter", "none")
