@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from .elongated import squares_in
-from .errors import InputError
 from .images import read_image
 from .maps import enlarged
 from .profile import OURS
@@ -62,13 +61,10 @@ def inspect_finely(detector, image, share: float = SHARE, left_out: np.ndarray |
         left_out: (H, W) bool, what has no say and is painted over already.
 
     Raises:
-        InputError: an image that cannot be read, or a detector with good parts, which are remembered as a whole.
+        InputError: an image that cannot be read.
     """
     from .detector import Inspection  # here, because the detector offers this as one of its modes
 
-    if detector.memory is not None:
-        raise InputError('The mode "fine" knows no good parts, which are remembered as a whole: leave them out, or '
-                         'choose "fast".')  # fmt: skip
     pixels = read_image(image)
     whole = detector.inspect(pixels) if left_out is None else detector.inspect(pixels, ignore=left_out)
     height, width = size = pixels.shape[:2]

@@ -19,9 +19,10 @@ from .backbone import Encoded
 from .cascade import inspect_finely
 from .classifier import ClassifierTraining, StateClassifier
 from .elongated import by_picture, cut, joined_map, joined_scores
-from .errors import InputError
+from .errors import InputError, quoted
+from .good_parts import NAMES as MEMORY_TENSORS
 from .good_parts import Memory, remember
-from .ignored import Ignored
+from .ignored import Ignored, as_ignored
 from .images import read_image
 from .maps import MapOfSize, mean_over_neighbours
 from .profile import OURS
@@ -52,6 +53,7 @@ _MOST_HEALTH = {
     "steps": 1000,
     "seconds": 10**7,
 }
+_KNOWN_HEALTH = "held_back_accuracy", "mean_cosine_before", "mean_cosine_after"  # in every file
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +171,7 @@ class Detector:
         """A detector that holds pictures against good parts too; no longer zero-shot. This one stays as it is.
 
         Args:
-            images: 1 to 16 photos of good parts, each whatever `read_image` reads. They replace those of before.
+            images: a photo of a good part, or 1 to 16, each whatever `read_image` reads. They replace those of before.
 
         Raises:
             InputError: no photo, too many, one that cannot be read, or one that is there twice.
@@ -186,8 +188,10 @@ class Detector:
         Args:
             image: whatever `read_image` reads (PIL image, path, bytes, array), or a list or tuple of such.
             mode: how the map is made: "fast" (one pass), "fine" (of a large picture, closer looks where it is warm) or
-                "windows" (finer, many passes); the map has its share in the score, so the score differs.
-            ignore: what has no say in score and map, which is 0 there: an `Ignored`, or (H, W) bool.
+                "windows" (finer, many passes); the map has its share in the score, so the score differs. Good parts
+                are remembered as "fast" sees them: with them "windows" is the same, and "fine" is refused.
+            ignore: what has no say in score and map, which is 0 there: an `Ignored`, or a mask (H, W) that is not 0
+                there.
 
         Raises:
             InputError: an image that cannot be read, another mode, or nothing that is left to score.
@@ -200,9 +204,8 @@ class Detector:
         self, images: Iterable, mode: str = "fast", ignore: Ignored | np.ndarray | None = None
     ) -> Iterator["Inspection"]:
         """As `inspect` of a list, but one after another, of any number: no more than a few are in memory at once."""
-        if mode not in MODES:
-            raise InputError(f"The mode must be 'fine', 'fast' or 'windows', not {mode!r:.40}.")
-        ignore = Ignored(masks=(ignore,)) if isinstance(ignore, np.ndarray) else ignore
+        self.check_mode(mode)
+        ignore = as_ignored(ignore)
         remaining = iter(images)
         while batch := list(islice(remaining, 1 if ignore or mode == "fine" else BATCH)):
             if ignore:
@@ -211,6 +214,14 @@ class Detector:
                 yield inspect_finely(self, batch[0])
             else:
                 yield from self._inspect_batch(batch, mode)
+
+    def check_mode(self, mode: str) -> None:
+        """Raises InputError where there is no such mode, or it knows no good parts and this detector has some."""
+        if mode not in MODES:
+            raise InputError(f"The mode must be 'fine', 'fast' or 'windows', not {mode!r:.40}.")
+        if self.memory is not None and mode == "fine":
+            raise InputError('The mode "fine" knows no good parts, which are remembered as a whole: leave them out, or '
+                             'choose "fast".')  # fmt: skip
 
     def _inspect_batch(self, images: Sequence, mode: str) -> Iterator["Inspection"]:
         sizes, squares = [], []
@@ -240,7 +251,7 @@ class Detector:
 
     def _encode(self, squares: list[np.ndarray], mode: str) -> Encoded:
         encoded = self.backbone.encode(squares)
-        if mode == "windows":
+        if mode == "windows" and self.memory is None:
             encoded = dataclasses.replace(encoded, dense=self.backbone.dense_vectors(squares, mode=mode))
         return encoded
 
@@ -349,8 +360,8 @@ class Detector:
                     )
                 place.copy_(tensor)
         _check_values(detector)
-        if "good_parts" in header:
-            detector.memory = Memory.from_tensors(header["good_parts"], tensors, backbone.feature_width)
+        if "good_parts" in header or any(name in tensors for name in MEMORY_TENSORS):
+            detector.memory = Memory.from_tensors(header.get("good_parts"), tensors, backbone.feature_width)
         return detector
 
     def save(self, path: str | Path) -> None:
@@ -396,6 +407,10 @@ class Training:
 
     @torch.inference_mode(False)  # what is made in that mode cannot be learned
     def __init__(self, backbone, product: str, recipe: Recipe = QUICK, seed: int = 0):
+        if not hasattr(backbone, "text_vectors_from_words"):
+            raise InputError(f"The backbone must be what load_backbone() gives, not {quoted(backbone)}.")
+        if not isinstance(recipe, Recipe):
+            raise InputError(f"The recipe must be one such as Recipe.quick(), not {quoted(recipe)}.")
         self.backbone, self.recipe = backbone, recipe
         self.product, self.seed = clean_product_name(product), checked_seed(seed)
         self._generator = torch.Generator().manual_seed(self.seed)
@@ -505,6 +520,9 @@ def _checked_health(health: dict) -> dict[str, float]:
                 f"The health in the header of the detector file says {name!r:.40} = {value!r:.40}, which cannot be; "
                 "save the file again."
             )
+    for name in _KNOWN_HEALTH:
+        if name not in health:
+            raise InputError(f"The health in the header of the detector file lacks {name!r}; save the file again.")
     return health
 
 

@@ -25,7 +25,7 @@ class GivenImages:
     suffix. A file of the user's own has no limit but that of an image; a zip has those of `ImageFiles`.
 
     Args:
-        given: paths and patterns.
+        given: paths and patterns. apart: folders that are given beside one another say nothing about each other.
         read: makes the pages of a path, or of the bytes of an entry of a zip, or raises InputError.
 
     Attributes:
@@ -34,16 +34,22 @@ class GivenImages:
         files: paths of the files of all of it, zips among them.
     """
 
-    def __init__(self, given: Iterable[str], read: Callable[..., list[Page]] = read_pages):
+    def __init__(self, given: Iterable[str], read: Callable[..., list[Page]] = read_pages, *, apart: bool = False):
         self._read = read
         self._sources: list[str | tuple[str, ImageFiles]] = []  # a file, or a zip and what is in it
         self.left_out: list[Skipped] = []
         self.failed: list[Skipped] = []
         self.files: list[str] = []
+        together: list[list[str]] = [[]]  # files whose folders say something about each other
         for text in given:
+            before = len(self._sources)
             self._add(text)
-        photos = [source for source in self._sources if isinstance(source, str)]
-        self._labels = labels(_folders(photos))  # of the files; a zip knows its own
+            photos = [source for source in self._sources[before:] if isinstance(source, str)]
+            if apart and os.path.isdir(text):
+                together += [photos, []]
+            else:
+                together[-1] += photos
+        self._labels = [label for photos in together for label in labels(_folders(photos))]  # a zip knows its own
 
     def __len__(self) -> int:
         return sum(1 if isinstance(source, str) else len(source[1]) for source in self._sources)

@@ -12,6 +12,7 @@ Every constant was chosen on the renders of `training.yardstick`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,8 +21,8 @@ from PIL import Image
 from .cores import side_by_side
 from .corruptions import POSTER_CORRUPTIONS, corrupt
 from .elongated import cut, squares_in
-from .errors import InputError
-from .images import read_image
+from .errors import InputError, quoted
+from .images import read_image_with_notes
 from .maps import enlarged
 from .scale import log_odds
 
@@ -41,6 +42,9 @@ THUMBNAIL = 32  # pixels, on which photos are compared
 SAME_PHOTO = 1.5, 12  # levels of 255 by which two copies of a photo differ at most: on average, and anywhere
 LEAST_APART = 0.1, 0.03  # distance and deviation at least: three alike by chance must not cast doubt on a fourth
 LEAST_SPREAD = 0.2  # parts that are all but the same picture say little of how good parts differ
+LEAST_DEVIATION = torch.finfo(torch.float16).eps  # of distances and of what words say
+MOST_SCALE = 1e5  # of the numbers in `Memory.scale`; at LEAST_DEVIATION a heat may come to some thousands
+UNIT = 0.02  # by which the length of a remembered place may differ from 1, in half precision
 NAMES = "memory.places", "memory.scale"  # of the tensors in a detector's file
 
 
@@ -54,12 +58,14 @@ class Memory:
         scale: float32 (4,): deviation of distances and of words over places of good parts, the value at which the
             verdict turns, and the deviation of the parts' own values.
         doubts: a sentence for each part that stands out among the others.
+        notes: sentences on how the photos were read, such as that of several pages the first one is.
     """
 
     parts: int
     places: torch.Tensor
     scale: torch.Tensor
     doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def inspect(
         self, features: torch.Tensor, words: torch.Tensor, by_words: torch.Tensor | None = None
@@ -115,9 +121,16 @@ class Memory:
                 f"The memory of good parts in the detector file is empty, has over {PLACES} places or values that are "
                 "not finite; save the detector again."
             )
-        if not (scale[[0, 1, 3]] > 0).all():
+        if not ((places.float().norm(dim=1) - 1).abs() < UNIT).all():
             raise InputError(
-                "The scale of the good parts in the detector file is not positive; save the detector again."
+                "The memory of good parts in the detector file has places that are not of unit length; save the "
+                "detector again."
+            )
+        deviations, least = scale[[0, 1, 3]], torch.tensor([LEAST_DEVIATION, LEAST_DEVIATION, LEAST_SPREAD])
+        if not (deviations >= 0.99 * least).all() or not scale.abs().max() < MOST_SCALE:
+            raise InputError(
+                f"The scale of the good parts in the detector file is {[float(f'{value:.3g}') for value in scale]}, "
+                "which no photos give; save the detector again."
             )
         return cls(parts, places, scale)
 
@@ -157,14 +170,15 @@ def remember(
 
     Args:
         backbone: a `Backbone`.
-        images: 1 to 16 photos, each anything that `read_image` accepts, of any size.
+        images: 1 to 16 photos, or a single one, each anything that `read_image` accepts, of any size.
         words: `Encoded` of N images -> (N, rows, columns), what words say of each place.
         corrupted: remember corrupted looks, and not turned ones.
 
     Raises:
         InputError: no part, too many, one that cannot be read, or a photo that is there twice.
     """
-    pictures = _read(images, backbone.image_size)
+    images = _listed(images)
+    pictures, notes = _read(images, backbone.image_size)
     count = len(pictures)
     squares = [_squares(picture, count) for picture in pictures]
     most = max(map(len, squares))  # a part that has fewer squares shows them again
@@ -184,7 +198,16 @@ def remember(
     doubted = _doubted(apart[:, 0], said.unflatten(0, (count, -1))[:, 0]) if count > 2 else []
     doubts = (f"{names[part]} looks unlike the others: take it out if it is damaged or another product."
               for part in doubted)  # fmt: skip
-    return Memory(count, places.flatten(0, 2).half(), scale, tuple(doubts))
+    return Memory(count, places.flatten(0, 2).half(), scale, tuple(doubts), notes)
+
+
+def _listed(images) -> list:
+    """Photos as a list, also where it is a single one. Raises InputError: it is neither."""
+    single = isinstance(images, (str, Path, bytes, Image.Image)) or isinstance(images, np.ndarray) and images.ndim < 4
+    try:
+        return [images] if single else list(images)
+    except TypeError as error:
+        raise InputError(f"Good parts must be a list of photos, not {quoted(images)}.") from error
 
 
 def _some(count: int, most: int) -> torch.Tensor:
@@ -218,8 +241,8 @@ def _scale(distances: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         distances (..., h, w): of their looks from the other parts, or from the other looks of a single part.
         words (N, rows, columns): what words say of these looks.
     """
-    distances, least = distances.flatten(0, 1), torch.finfo(torch.float16).eps
-    scale = [each.std().clamp(min=least).item() for each in (distances, words)]
+    distances = distances.flatten(0, 1)
+    scale = [each.std().clamp(min=LEAST_DEVIATION).item() for each in (distances, words)]
     values = _values(_heat(distances, words, scale))
     spread = values.std().clamp(min=LEAST_SPREAD).item()
     return torch.tensor([*scale, values.mean().item() + MARGIN * spread, spread])
@@ -259,28 +282,34 @@ def _looks(picture: np.ndarray, corrupted: bool, seed: int = 0) -> list[np.ndarr
     return [picture, *map(np.ascontiguousarray, turned)]
 
 
-def _read(images: Sequence, side: int) -> list[np.ndarray]:
-    """The photos, checked, none wider or higher than LARGEST times the `side` of what the tower reads.
+def _read(images: list, side: int) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """The photos, checked, none wider or higher than LARGEST times the `side` of what the tower reads; and what is to
+    be said of how they were read.
 
     They are corrupted at about the size that they came in: noise on a small photo is coarser when the tower reads it.
     """
-    images = list(images)
     if not 1 <= len(images) <= MOST:
         raise InputError(f"{len(images)} good parts were given: give 1 to {MOST} photos.")
-    pictures = []
-    for number, image in enumerate(images, 1):
+    pictures, said, names = [], [], _names(images)
+    for number, (name, image) in enumerate(zip(names, images), 1):
         try:
-            pixels = read_image(image)
+            pixels, notes = read_image_with_notes(image)
         except InputError as error:
             raise InputError(f"Good part {number} cannot be used: {error}") from error
         pictures.append(reduced(pixels, side))
+        said += [f"{name}: {note}" for note in notes]
     small = [np.asarray(Image.fromarray(picture).resize((THUMBNAIL,) * 2)).astype(int) for picture in pictures]
     for number, one in enumerate(small):
         for earlier in range(number):
-            if any(_are_copies(one, turned) for turned in _looks(small[earlier], False)):
-                first, second = (_names(images)[index] for index in (earlier, number))
+            if any(_are_copies(one, turned) for turned in _turns(small[earlier])):
+                first, second = names[earlier], names[number]
                 raise InputError(f"{first} and {second[0].lower() + second[1:]} are the same photo: give it once.")
-    return pictures
+    return pictures, tuple(said)
+
+
+def _turns(picture: np.ndarray) -> list[np.ndarray]:
+    """A picture in all eight positions, turned and mirrored."""
+    return [np.rot90(one, quarters) for one in (picture, picture[:, ::-1]) for quarters in range(4)]
 
 
 def _are_copies(one: np.ndarray, other: np.ndarray) -> bool:

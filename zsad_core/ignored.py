@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, quoted
 from .masks import read_mask
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the upright picture; x1 and y1 lie just outside
@@ -57,6 +57,21 @@ class Ignored:
 
 
 NOTHING = Ignored()
+
+
+def as_ignored(given) -> Ignored:
+    """What to leave out: an `Ignored` as it is, a mask (h, w) that is not 0 there, or nothing for None.
+
+    Raises:
+        InputError: something else, or a mask without a pixel.
+    """
+    if given is None or isinstance(given, Ignored):
+        return given or NOTHING
+    if isinstance(given, np.ndarray) and given.ndim == 2 and given.size and given.dtype.kind in "buif":
+        return Ignored(masks=(given != 0,))
+    said = f"an array {given.shape} of {given.dtype}" if isinstance(given, np.ndarray) else quoted(given)
+    raise InputError(f"What to ignore must be a mask (height, width) or an Ignored, such as "
+                     f"Ignored(boxes=((0, 0, 9, 9),)), not {said}.")  # fmt: skip
 
 
 def ignored_in(texts: Iterable[str]) -> Ignored:

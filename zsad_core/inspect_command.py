@@ -2,7 +2,9 @@
 
 import argparse
 import contextlib
+import math
 import sys
+from pathlib import PurePath
 
 from .errors import InputError
 from .recipe import PRESETS
@@ -76,9 +78,12 @@ def _add_detector(inspect: argparse.ArgumentParser) -> None:
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value <= 1:  # also catches NaN
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text!r:.40} is no number from 0 to 1")
     return value
 
 
@@ -91,6 +96,11 @@ def _checked(inspect: argparse.ArgumentParser, options: argparse.Namespace) -> i
     for name in ("preset", "seed"):
         if options.detector and getattr(options, name) is not None:
             inspect.error(f"--{name.replace('_', '-')} is about training, and --detector loads a trained detector")
+    if options.good and options.mode == "fine":
+        inspect.error("--mode fine knows no good parts: leave out --good, or choose --mode fast")
+    for name in ("detector", "weights", "csv", "overlay_dir", "mask_dir", "save_detector"):
+        if getattr(options, name) == "":
+            inspect.error(f"--{name.replace('_', '-')} is empty: name a file or a folder, or leave it out")
     for text in options.ignore:
         try:
             box_in(text)
@@ -103,26 +113,41 @@ def run(options: argparse.Namespace) -> int:
     """Scores what the options say, and gives the exit code."""
     from .backbone import load_backbone  # here, so that --help and wrong usage need not wait for torch
     from .given_images import GivenImages
-    from .ignored import ignored_in
+    from .ignored import box_in, ignored_in
+    from .inspect_output import refuse_replacing
+    from .names import notes_of_name
     from .prompts import clean_product_name
 
     if options.product is not None:
         clean_product_name(options.product)  # now, and not after a backbone was fetched for it
     ignore = ignored_in(options.ignore)
     images = GivenImages(options.images)
-    good, good_files = _good_photos(options.good) if options.good else ([], [])
+    good, among = _good_photos(options.good) if options.good else ([], None)
     with contextlib.ExitStack() as outputs:
-        output = _Output(options, [*images.files, *good_files], outputs)
+        given = [*images.files, *(among.files if among else ()), *filter(None, (options.detector, options.weights))]
+        given += [text for text in options.ignore if box_in(text) is None]
+        if options.save_detector:
+            refuse_replacing(options.save_detector, "detector", [*given, *filter(None, [options.csv])])
+        output = _Output(options, given, outputs)
         failures = _tell(images)
         if not len(images):
             return 1
         backbone = load_backbone(options.backbone, weights=options.weights, on_progress=StatusLine())
         if backbone.note:
             print(backbone.note, file=sys.stderr)
+        if options.product is not None:
+            for said in notes_of_name(backbone, options.product):
+                print(said, file=sys.stderr)
         detector, failed = _detector(options, backbone, good)
+        detector.check_mode(options.mode)
+        if among:
+            _tell_left_out(among)
         what = f"{detector.product} on {backbone.name}"
         if count := detector.good_parts:
             what += f", by words and {count} good part{'s' if count > 1 else ''} (no longer zero-shot)"
+            if options.mode == "windows":
+                print("Good parts are remembered as one look sees them: --mode windows changes nothing.",
+                      file=sys.stderr)  # fmt: skip
         print(f"{what}: 0 is normal, 1 abnormal, 0.5 neutral", file=sys.stderr)
         failures += failed + _score(detector, images, options.mode, ignore, output)
     return 1 if failures else 0
@@ -203,35 +228,46 @@ def _tell(images) -> int:
     """Names on stderr what is not scored; gives how much of it should perhaps have been."""
     for one in images.failed:
         print(f"{one.name}: {one.reason}", file=sys.stderr)
+    _tell_left_out(images)
+    return len(images.failed)
+
+
+def _tell_left_out(images) -> None:
     by_reason: dict[str, list[str]] = {}
     for one in images.left_out:
         by_reason.setdefault(one.reason, []).append(one.name)
     for reason, names in by_reason.items():
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
         print(f"Left out: {shown}. {reason}", file=sys.stderr)
-    return len(images.failed)
 
 
-def _good_photos(given: list[str]) -> tuple[list, list[str]]:
-    """The good parts, as paths or as pixels from zips, and the files of all that was given. Raises InputError."""
+def _good_photos(given: list[str]):
+    """The good parts, as paths or as pixels from zips, and the `GivenImages` they come from. Raises InputError."""
     from .given_images import GivenImages
     from .good_parts import MOST
+    from .labels import is_damaged
 
-    images = GivenImages(given, read=lambda source: source)
+    images = GivenImages(given, read=lambda source: source, apart=True)
     for one in images.failed:
         raise InputError(f"Good parts cannot be taken from {one.name!r}: {one.reason}")
     photos: list = []
-    damaged: list = []
+    damaged: list[str] = []  # the folders of those that are left out
+    left_out = 0
     for entry, found in images:
         if isinstance(found, InputError):
             raise InputError(f"The good part {entry.name!r} cannot be used: {found}") from found
-        photo = entry.name if isinstance(found, str) else found if len(photos) < MOST else b""  # too many are refused
-        (damaged if entry.damaged else photos).append(photo)
+        folder = PurePath(entry.name).parent
+        if entry.damaged or entry.damaged is None and is_damaged(folder.name):
+            damaged, left_out = list(dict.fromkeys([*damaged, repr(str(folder))])), left_out + 1
+        else:  # too many are refused
+            photos.append(entry.name if isinstance(found, str) else found if len(photos) < MOST else b"")
     if damaged:
-        print(f"{len(damaged)} photos in folders of damaged ones are no good parts, and left out.", file=sys.stderr)
+        print(f"Left out: {left_out} photo{'s' if left_out > 1 else ''} in {', '.join(damaged)}. By the names of the "
+              "folders they are damaged, and no good parts: give them as files of another folder if they are.",
+              file=sys.stderr)  # fmt: skip
     if not 1 <= len(photos) <= MOST:
         raise InputError(f"{len(photos)} good parts were given: give 1 to {MOST} photos.")
-    return photos, images.files
+    return photos, images
 
 
 def _detector(options: argparse.Namespace, backbone, good: list):
@@ -246,8 +282,8 @@ def _detector(options: argparse.Namespace, backbone, good: list):
         detector = Detector.fit(backbone, options.product, recipe, options.seed or 0, on_progress=StatusLine())
     if good:
         detector = detector.with_good_parts(good)
-        for doubt in detector.memory.doubts if detector.memory else ():
-            print(doubt, file=sys.stderr)
+        for said in (*detector.memory.notes, *detector.memory.doubts) if detector.memory else ():
+            print(said, file=sys.stderr)
     if options.save_detector:
         try:
             detector.save(options.save_detector)

@@ -59,8 +59,7 @@ class CsvFile:
     """
 
     def __init__(self, path: str, threshold: float, given: Iterable[str]):
-        if _place(Path(path)) in _places(given):
-            raise InputError(f"The table {path!r} would replace a file that was given: choose another name.")
+        refuse_replacing(path, "table", given)
         self._path, self._threshold = path, threshold
         try:
             self._file = open(path, "w", encoding="utf-8-sig", errors="backslashreplace", newline="")
@@ -135,6 +134,12 @@ def _stem(name: str) -> str:
     while len(os.fsencode(stem)) > LONGEST_STEM:
         stem = stem[:-1]
     return stem
+
+
+def refuse_replacing(path: str, what: str, given: Iterable[str]) -> None:
+    """Raises InputError where what is to be written would replace a file that was given."""
+    if _place(Path(path)) in _places(given):
+        raise InputError(f"The {what} {path!r} would replace a file that was given: choose another name.")
 
 
 def _places(files: Iterable[str]) -> set[str]:

@@ -30,6 +30,11 @@ def is_normal(folder: str) -> bool:
     return bool(_NORMAL.fullmatch(_plain(folder)))
 
 
+def is_damaged(folder: str) -> bool:
+    """Whether a folder of this name holds images of damaged ones; one beside a normal folder does as well."""
+    return bool(_DAMAGED.fullmatch(_plain(folder)))
+
+
 def labels(places: Iterable[Sequence[str]]) -> list[bool | None]:
     """Whether each image is damaged, by the folders it lies in; None where they do not tell.
 
@@ -59,7 +64,7 @@ def _label(folders: tuple[str, ...], with_normal: set[tuple[str, ...]]) -> bool 
     for depth in reversed(range(len(folders))):
         if is_normal(folders[depth]):
             return False
-        if folders[:depth] in with_normal or _DAMAGED.fullmatch(_plain(folders[depth])):
+        if folders[:depth] in with_normal or is_damaged(folders[depth]):
             return True
     return None
 

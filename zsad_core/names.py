@@ -6,7 +6,7 @@ English, and cuts what it seldom met into single letters and bytes: by that it i
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from . import embedded
-from .prompts import TEMPLATES
+from .prompts import TEMPLATES, without_states
 
 ANYTHING = "object"  # what a name amounts to that is not understood
 KEPT = 256  # names whose vectors are kept
@@ -80,6 +80,16 @@ class Names:
         room = self.backbone.context_length - 2  # start and end of text
         fitting = [text for text in sentences if len(self.backbone.word_vectors(text)) <= room]
         return F.normalize(self.backbone.text_vectors(fitting or [name]).mean(dim=0), dim=0)
+
+
+def notes_of_name(backbone, product: str) -> Iterator[str]:
+    """Sentences on what a product's name does, where that is not what one would think; most often none."""
+    rest, states = without_states(product)
+    if states:
+        said = " and ".join(repr(word) for word in states)
+        yield f"{said} is a state, and a detector knows the states by itself: {rest!r} says as much."
+    elif not Names(backbone).understood(product):
+        yield f"{product!r} is not understood: it amounts to {ANYTHING!r}. The states still count."
 
 
 def _latin(word: str) -> bool:

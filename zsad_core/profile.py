@@ -107,7 +107,7 @@ def profile_of(fingerprint: str) -> Profile:
         except OSError:
             continue
         except InputError as error:
-            raise InputError(f"{path.name}: {error}") from error
+            raise InputError(f"{path}: {error}") from error
         if profile.fingerprint == fingerprint:
             return profile
     return Profile()

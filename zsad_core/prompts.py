@@ -15,9 +15,12 @@ ADJECTIVES = ("damaged", "broken")
 # Words that say in which state a product is, and never which product it is.
 STATE_WORDS = frozenset(
     "abnormal anomalous bent blemished broken chipped contaminated corroded cracked damaged defective deformed dented "
-    "dirty discolored faulty flawed flawless fractured imperfect incomplete intact misshapen punctured rusty scraped "
-    "scratched spoiled spotless stained torn unblemished undamaged warped".split()
+    "dirty discolored faulty flawed flawless fractured imperfect incomplete intact misshapen perfect punctured rusty "
+    "scraped scratched spoiled spotless stained torn unblemished undamaged warped".split()
 )
+
+_SAY_NOTHING = frozenset(("", "a", "an", "the", "and", "or", "with"))  # beside a state they make no product
+_AROUND_WORDS = ".,;:!?\"'()"
 
 # WinCLIP's compositional prompt ensemble (Jeong et al., CVPR 2023, appendix): 7 normal states, 4 abnormal ones and
 # "broken", which AnomalyCLIP and its successors add; 22 templates. {} is the product, then the product in its state.
@@ -62,7 +65,8 @@ def clean_product_name(name: str) -> str:
             (< or >), with control or invisible characters, or made of `STATE_WORDS` alone.
     """
     cleaned = _clean(name, "product name", "metal nut", MAX_NAME_LENGTH)
-    if not without_states(cleaned)[0]:
+    rest, states = without_states(cleaned)
+    if states and all(word.strip(_AROUND_WORDS).lower() in _SAY_NOTHING for word in rest.split()):
         raise InputError(f"{_quote(cleaned)} is a state and no product name: type what it is that may be so, such as "
                          "'metal nut'.")  # fmt: skip
     return cleaned
@@ -70,9 +74,9 @@ def clean_product_name(name: str) -> str:
 
 def without_states(name: str) -> tuple[str, tuple[str, ...]]:
     """A name without its `STATE_WORDS`, and these: "cracked mug" gives ("mug", ("cracked",))."""
-    words = name.split()
-    states = tuple(word for word in words if word.lower() in STATE_WORDS)
-    return " ".join(word for word in words if word not in states), states
+    states = [word for word in name.split() if word.strip(_AROUND_WORDS).lower() in STATE_WORDS]
+    rest = " ".join(word for word in name.split() if word not in states)
+    return rest, tuple(word.strip(_AROUND_WORDS) for word in states)
 
 
 def clean_adjectives(adjectives: Sequence[str]) -> tuple[str, ...]:

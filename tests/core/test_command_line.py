@@ -256,7 +256,75 @@ def test_good_parts_are_taken_from_the_folders_that_are_not_of_damaged_ones(
     shutil.copy(photos[1], parts / "scratch" / "1.png")
     assert main(["inspect", "--detector", detector_file, "--json", photos[0], "--good", str(parts)]) == 0
     printed = capsys.readouterr()
-    assert objects(printed)[0]["good_parts"] == 3 and "1 photos in folders of damaged ones" in printed.err
+    assert objects(printed)[0]["good_parts"] == 3 and "Left out: 1 photo in" in printed.err
+    assert repr(str(parts / "scratch")) in printed.err
+
+
+def test_folders_given_by_themselves_say_nothing_about_each_other_but_one_of_damaged_ones_is_left_out(
+    detector_file, photos, good, tmp_path, capsys
+):
+    new, broken = tmp_path / "new", tmp_path / "broken"
+    for number, folder in enumerate((new, broken)):
+        folder.mkdir()
+        shutil.copy(photos[number], folder / f"{number}.png")
+    command = ["inspect", "--detector", detector_file, "--json", photos[0], "--good"]
+    assert main([*command, str(good), str(new)]) == 0
+    assert objects(capsys.readouterr())[0]["good_parts"] == 4
+    assert main([*command, str(broken)]) == 1
+    told = capsys.readouterr().err
+    assert f"Left out: 1 photo in {str(broken)!r}" in told and "0 good parts were given" in told
+
+
+def test_what_is_left_out_of_good_parts_and_how_they_were_read_is_said(detector_file, photos, good, capsys):
+    first, second = (Image.open(good / f"{number}.png") for number in (0, 1))
+    first.save(good / "pages.tiff", save_all=True, append_images=[second])
+    (good / "0.png").unlink()
+    second.save(good / "2_mask.png")
+    assert main(["inspect", "--detector", detector_file, photos[0], "--good", str(good)]) == 0
+    told = capsys.readouterr().err
+    assert "Good part 3 ('pages.tiff'): Page 1 of 2 is read." in told
+    assert "2_mask.png. A mask" in told and "note.txt. Not an image" in told
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--save-detector", "nut.png"],
+        ["--save-detector", "table.csv", "--csv", "table.csv"],
+        ["--save-detector", "nut.safetensors"],
+        ["--csv", "nut.safetensors"],
+    ],
+)
+def test_nothing_that_was_given_is_replaced(detector_file, photos, good, tmp_path, capsys, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(photos[0], "nut.png")
+    before = {name: Path(name).read_bytes() for name in ("nut.png", "nut.safetensors")}
+    assert main(["inspect", "--detector", "nut.safetensors", "nut.png", *options, "--good", str(good)]) == 1
+    assert "would replace a file that was given: choose another name." in capsys.readouterr().err
+    assert before == {name: Path(name).read_bytes() for name in before}
+
+
+def test_a_mask_that_was_given_is_not_replaced_by_the_mask_of_the_map(detector_file, photos, tmp_path, capsys):
+    shutil.copy(photos[0], tmp_path / "one.png")
+    mask = tmp_path / "one.mask.png"
+    Image.fromarray(np.eye(*np.asarray(Image.open(photos[0])).shape[:2], dtype=np.uint8) * 255).save(mask)
+    before = mask.read_bytes()
+    command = ["inspect", "--detector", detector_file, str(tmp_path / "one.png"), "--mask-dir", str(tmp_path)]
+    assert main([*command, "--ignore", str(mask)]) == 0
+    assert mask.read_bytes() == before and (tmp_path / "one.2.mask.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cracked mug", "'cracked' is a state, and a detector knows the states by itself: 'mug' says as much."),
+        ("xqz-4711", "'xqz-4711' is not understood: it amounts to 'object'."),
+    ],
+)
+def test_what_a_name_does_is_said(detector, photos, capsys, monkeypatch, name, said):
+    monkeypatch.setattr("zsad_core.detector.Detector.fit", lambda *options, **named: detector)
+    assert main(["inspect", "--product", name, photos[0]]) == 0
+    assert said in capsys.readouterr().err
 
 
 def test_the_table_for_a_spreadsheet_has_every_image_and_replaces_none(detector_file, photos, tmp_path, capsys):

@@ -105,6 +105,8 @@ def test_two_trainings_at_once_do_not_touch_one_another(tiny_backbone, detector,
         ({"seed": 2.5}, "seed"),
         ({"seed": float("nan")}, "seed"),
         ({"seed": "one"}, "seed"),
+        ({"recipe": "quick"}, r"one such as Recipe.quick\(\), not 'quick'"),
+        ({"backbone": "embedded"}, r"what load_backbone\(\) gives, not 'embedded'"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_at_once(tiny_backbone, arguments, said):
@@ -277,6 +279,7 @@ BAD_FILES = {
     "too many adjectives": (lambda data: edited(data, {"recipe": {"adjectives": ["a"] * 10**5}}), "adjectives"),
     "overlapping tensors": (lambda data: data.replace(b'"data_offsets":[0,', b'"data_offsets":[4,', 1), "damaged"),
     "bad seed": (lambda data: edited(data, {"seed": -3}), "seed"),
+    "health left out": (lambda data: edited(data, {"health": {}}), "lacks 'held_back_accuracy'"),
     "bad health": (lambda data: edited(data, {"health": {"held_back_accuracy": "high"}}), "not made of numbers"),
 }
 

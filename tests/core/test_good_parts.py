@@ -169,6 +169,9 @@ def test_an_absurd_number_of_parts_in_a_file_is_refused(sure, tiny_backbone, par
         ("scale", torch.tensor([1.0, 1, 1, 0])),
         ("scale", torch.tensor([1.0, 1, torch.inf, 1])),
         ("scale", torch.ones(4).double()),
+        ("places", torch.full((5, 128), 60000.0).half()),
+        ("scale", torch.tensor([1.0, 1, 1e30, 1])),
+        ("scale", torch.tensor([1e-38, 1, 0, 1])),
     ],
 )
 def test_an_absurd_memory_in_a_file_is_refused(sure, tiny_backbone, monkeypatch, name, tensor):
@@ -194,6 +197,27 @@ def test_none_and_too_many_are_refused(tiny_detector, count):
         tiny_detector.with_good_parts([part(seed) for seed in range(count)])
 
 
+def test_photos_come_as_a_list_one_by_one_or_alone(tiny_detector):
+    by_list, one_by_one = (tiny_detector.with_good_parts(kind(map(part, (0, 1)))).memory for kind in (list, iter))
+    assert torch.equal(one_by_one.places, by_list.places)
+    for alone in (part(0), Image.fromarray(part(0))):
+        assert tiny_detector.with_good_parts(alone).good_parts == 1
+    with pytest.raises(InputError, match="Good parts must be a list of photos, not 7"):
+        tiny_detector.with_good_parts(7)
+
+
+def test_a_memory_without_its_number_of_parts_is_not_left_out_silently(sure, tiny_backbone):
+    data = tampered(sure.to_bytes(), lambda header: header.pop("good_parts"))
+    with pytest.raises(InputError, match="memory of good parts"):
+        Detector.from_bytes(data, tiny_backbone)
+
+
+def test_windows_change_nothing_where_parts_are_known_and_fine_is_refused(sure):
+    assert sure.inspect(part(3), "windows").score == sure.inspect(part(3)).score
+    with pytest.raises(InputError, match="knows no good parts"):
+        sure.inspect(part(3), "fine")
+
+
 def test_a_part_that_cannot_be_read_is_named(tiny_detector):
     with pytest.raises(InputError, match="Good part 2 cannot be used: .*damaged|Good part 2 cannot be used: .*not an"):
         tiny_detector.with_good_parts([part(0), b"no picture"])
@@ -213,6 +237,8 @@ def jpeg(picture, quality=80):
         lambda picture: Image.fromarray(picture).resize((150, 150)),
         lambda picture: np.rot90(picture),
         lambda picture: picture[:, ::-1],
+        lambda picture: picture[::-1],
+        lambda picture: picture.transpose(1, 0, 2),
     ],
 )
 def test_the_same_photo_twice_is_refused(tiny_detector, again):

@@ -51,6 +51,15 @@ def test_what_is_left_out_has_no_say_in_score_and_map(shape, mode, detector, by_
         )
 
 
+def test_a_mask_of_any_numbers_is_read_and_all_else_gets_a_sentence(detector):
+    image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
+    corner = SHAPES["a corner"]
+    assert detector.inspect(image, ignore=corner * np.uint8(255)).score == detector.inspect(image, ignore=corner).score
+    for wrong in ("0,0,9,9", (0, 0, 9, 9), image, np.zeros((0, 5), bool), corner.ravel()):
+        with pytest.raises(InputError, match="What to ignore must be a mask"):
+            detector.inspect(image, ignore=wrong)
+
+
 def test_leaving_out_nothing_changes_nothing(detector):
     image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
     plain, asked = detector.inspect(image), detector.inspect(image, ignore=np.zeros((70, 90), bool))
