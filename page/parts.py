@@ -47,5 +47,5 @@ def said_by(detector: Detector) -> str:
 
 
 def doubts_of(detector: Detector) -> tuple[str, ...]:
-    """A sentence for each of its good parts that stands out."""
+    """A sentence for each of its good parts that stands out, or that words alone call damaged."""
     return detector.memory.doubts if detector.memory else ()

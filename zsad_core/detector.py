@@ -177,7 +177,12 @@ class Detector:
             InputError: no photo, too many, one that cannot be read, or one that is there twice.
         """
         other = copy.copy(self)
-        other.memory = remember(self.backbone, images, lambda encoded: self.patch_probabilities(encoded.dense))
+        other.memory = remember(
+            self.backbone,
+            images,
+            words=lambda encoded: self.patch_probabilities(encoded.dense),
+            alone=lambda encoded: self.backbone.profile.scale(OURS)(*self.evidence(encoded))[0],
+        )
         return other
 
     def inspect(

@@ -40,6 +40,7 @@ STRANGE = 1.6  # times the distance that most of any other clean photo has to th
 STANDS_OUT = 15.0  # deviations above the hottest of the other clean photos at which it is doubted too
 THUMBNAIL = 32  # pixels, on which photos are compared
 SAME_PHOTO = 1.5, 12  # levels of 255 by which two copies of a photo differ at most: on average, and anywhere
+ALARMING = 0.9  # score by words alone over which a part is doubted: 1 % of the yardstick's intact, 33 % of its damaged
 LEAST_APART = 0.1, 0.03  # distance and deviation at least: three alike by chance must not cast doubt on a fourth
 LEAST_SPREAD = 0.2  # parts that are all but the same picture say little of how good parts differ
 LEAST_DEVIATION = torch.finfo(torch.float16).eps  # of distances and of what words say
@@ -57,7 +58,7 @@ class Memory:
         places: (M, C) features, half precision, of unit length.
         scale: float32 (4,): deviation of distances and of words over places of good parts, the value at which the
             verdict turns, and the deviation of the parts' own values.
-        doubts: a sentence for each part that stands out among the others.
+        doubts: a sentence for each part that stands out among the others, or that words alone call damaged.
         notes: sentences on how the photos were read, such as that of several pages the first one is.
     """
 
@@ -165,6 +166,7 @@ def remember(
     images: Sequence,
     words: Callable = no_words,
     corrupted: bool = True,
+    alone: Callable | None = None,
 ) -> Memory:
     """The memory of good parts.
 
@@ -173,6 +175,7 @@ def remember(
         images: 1 to 16 photos, or a single one, each anything that `read_image` accepts, of any size.
         words: `Encoded` of N images -> (N, rows, columns), what words say of each place.
         corrupted: remember corrupted looks, and not turned ones.
+        alone: `Encoded` of N images -> (N,) scores by words alone, by which parts are doubted too.
 
     Raises:
         InputError: no part, too many, one that cannot be read, or a photo that is there twice.
@@ -196,9 +199,13 @@ def remember(
     said, names = words(encoded), _names(images)
     scale = _scale(_from_others(apart), said)
     doubted = _doubted(apart[:, 0], said.unflatten(0, (count, -1))[:, 0]) if count > 2 else []
-    doubts = (f"{names[part]} looks unlike the others: take it out if it is damaged or another product."
-              for part in doubted)  # fmt: skip
-    return Memory(count, places.flatten(0, 2).half(), scale, tuple(doubts), notes)
+    doubts = {part: f"{names[part]} looks unlike the others: take it out if it is damaged or another product."
+              for part in doubted}  # fmt: skip
+    if alone is not None:
+        scores = alone(encoded).unflatten(0, (count, len(parts) // count, -1))[:, :, 0].amax(dim=1)  # of clean looks
+        doubts = {part: f"{names[part]} scores {score:.2f} by words alone, as if it were damaged: take it out if it is."
+                  for part, score in enumerate(scores.tolist()) if score > ALARMING} | doubts  # fmt: skip
+    return Memory(count, places.flatten(0, 2).half(), scale, tuple(doubts[part] for part in sorted(doubts)), notes)
 
 
 def _listed(images) -> list:
