@@ -14,6 +14,7 @@ from page.words import in_words
 from zsad_core.errors import InputError
 from zsad_core.good_parts import MOST
 
+TOLD = 3  # sentences on the photos that were given, at once
 GIVING = {**SCORING, "show_progress": "minimal"}  # a memory takes a second or two to make
 
 
@@ -65,7 +66,12 @@ class PartsPanel:
     @takes_selection
     def give(self, paths, selection: Selection):
         """Photos were uploaded or dropped: the detector's product has them from now on."""
-        return self._with(selection, self.shared.parts_in(paths))
+        said: list[str] = []
+        parts = self.shared.parts_in(paths, tell=said.append)
+        if said:
+            more = f" And {len(said) - TOLD} more." if len(said) > TOLD else ""
+            gr.Info(escape(" ".join(said[:TOLD]) + more))
+        return self._with(selection, parts)
 
     @in_words
     @takes_selection

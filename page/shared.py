@@ -110,20 +110,30 @@ class SharedState:
         """A photo (H, W, 3) uint8 as a part, no larger than it is remembered."""
         return Part(reduced(pixels, self.backbone.image_size), name)
 
-    def parts_in(self, paths: Sequence[str] | None) -> tuple[Part, ...]:
-        """The photos in files and zips, none labelled damaged. Raises InputError: too many, or one cannot be read."""
+    def parts_in(
+        self, paths: Sequence[str] | None, tell: Callable[[str], None] = lambda said: None
+    ) -> tuple[Part, ...]:
+        """The photos in files and zips, none labelled damaged. Raises InputError: too many, or one cannot be read.
+
+        Args:
+            tell: gets a sentence on each file that is left out, and on how a photo was read.
+        """
         if not paths:
             return ()
-        files = ImageFiles(paths, read_photo, intact_only=True)
+        files = ImageFiles(paths, lambda source: [Page(*read_photo_with_notes(source))], intact_only=True)
         if len(files) > MOST:
             raise InputError(f"{len(files)} good parts were given: give 1 to {MOST} photos.")
-        for left_out in (one for one in files.skipped if not one.by_place):
-            raise InputError(f"The good part {left_out.name!r} cannot be used: {left_out.reason}")
+        for left_out in files.skipped:
+            if not left_out.by_place:
+                raise InputError(f"The good part {left_out.name!r} cannot be used: {left_out.reason}")
+            tell(f"{left_out.name!r} is left out: {left_out.reason}")
         parts = []
         for entry, photo in files:
             if isinstance(photo, InputError):
                 raise InputError(f"The good part {entry.name!r} cannot be used: {photo}") from photo
-            parts.append(self.part(photo, entry.name))
+            for note in photo[0].notes:
+                tell(f"{entry.name!r}: {note}")
+            parts.append(self.part(photo[0].pixels, entry.name))
         return tuple(parts)
 
     def with_good_parts(self, detector: Detector, parts: Sequence[Part]) -> Detector:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_a_method_chosen_while_another_detector_comes_up_stays_chosen(page, monk
     expect(page.get_by_role("radio", name="Ours")).to_be_checked()
 
 
-def test_photos_are_given_and_the_one_that_stands_out_is_named(page, parts):
+def test_photos_are_given_and_the_one_that_stands_out_is_named(page, parts, tmp_path):
     opener(page).click()
     file_input(page, "parts-upload").set_input_files(parts)
     expect(opener(page)).to_have_text("4 good parts · 1 stands out")
@@ -117,6 +118,17 @@ def test_photos_are_given_and_the_one_that_stands_out_is_named(page, parts):
     page.get_by_role("button", name="Remove good part 4").click()
     expect(opener(page)).to_have_text("3 good parts")
     expect(page.locator("#parts .doubt")).to_have_count(0)
+    first, second = (Image.fromarray(np.full((90, 120), shade, np.uint8)) for shade in (50, 200))
+    first.save(tmp_path / "pages.tiff", save_all=True, append_images=[second])
+    second.save(tmp_path / "bad.png")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.write(tmp_path / "pages.tiff", "good/pages.tiff")
+        archive.write(tmp_path / "bad.png", "bad/bad.png")
+    file_input(page, "parts-upload").set_input_files(tmp_path / "more.zip")
+    expect(page.get_by_text("Page 1 of 2 is read.")).to_contain_text(
+        "bad.png' is left out: Its folder labels it damaged"
+    )
+    expect(opener(page)).to_contain_text("4 good parts")
     page.evaluate("document.querySelectorAll('#parts button[data-part]').forEach((one) => one.click())")  # all at once
     expect(opener(page)).to_have_text("Good parts: none")
 
