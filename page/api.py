@@ -177,7 +177,7 @@ class Api:
         Returns:
             Anomaly scores clean and corrupted in [0, 1] (0.5 is neutral), the verdicts in words, and both images with
             their anomaly maps over them. With good parts the verdicts also say how many there are, the score by words
-            alone, and which part stands out among the others. What a person should know of how the file was read, such
+            alone, and which part is doubted. What a person should know of how the file was read, such
             as "Page 1 of 2 is read.", stands behind the clean verdict.
         """
         parts = self.shared.parts_in(good_parts)
@@ -249,8 +249,8 @@ class Api:
         Returns:
             While it goes on: how many images are done, and no chart. At last: product, method, backbone, seed, the
             neutral score, the score of the clean image, the scores at severity 0 to 5 by corruption, and their mean;
-            and a chart of them. With good parts also how many there are, which of them stand out, and by ours the same
-            scores by words alone.
+            and a chart of them. With good parts also how many there are, which of them are doubted, and by ours the
+            same scores by words alone.
         """
         parts = self.shared.parts_in(good_parts)
         pixels, _ = self._image(image)

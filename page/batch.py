@@ -25,6 +25,7 @@ from page.inspection import AT_ONCE, KEPT, SCORING, InspectView
 from page.parts import said_by, words_alone
 from page.parts_panel import PartsPanel
 from page.product_name import SetLooks
+from page.run_buttons import saying_so
 from page.runs import Runs
 from page.selection import Selection, takes_selection
 from page.shared import OURS, SharedState, read_photo_pages
@@ -120,9 +121,9 @@ class BatchView:
             (switched.then(self.begin, None, buttons, **AT_ONCE), self.score_anew, [self.upload, self.result]),
         ):
             running = begun.then(
-                run,
+                saying_so(self.runs, run, len(drawn), _buttons(running=True)),
                 [*inputs, *inspect.chosen],
-                drawn,
+                [*drawn, *buttons],
                 api_visibility="private",
                 trigger_mode="always_last",
                 **SCORING_MANY,
@@ -150,11 +151,11 @@ class BatchView:
         return _buttons(running=True)
 
     def end(self, request: gr.Request):
-        return _buttons(running=self.runs.is_expected(request.session_hash))
+        return _buttons(running=self.runs.is_busy(request.session_hash))
 
     def fail(self, request: gr.Request):
         self.runs.expect_none(request.session_hash)
-        return _buttons()
+        return self.end(request)
 
     def halt(self, request: gr.Request):
         """Stops this visitor's batch; what was scored so far is kept."""
@@ -201,6 +202,7 @@ class BatchView:
     def score_anew(self, request: gr.Request, paths, before, selection: Selection):
         """Scores what was scored last, if anything was, now that other good parts have a say."""
         if before is None:
+            self.runs.expect_none(request.session_hash)
             yield resting(), *[gr.skip()] * 4
         else:
             yield from self._score_last(request, paths, before, selection)

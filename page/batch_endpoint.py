@@ -65,7 +65,7 @@ class BatchEndpoint:
         Returns:
             While it goes on: how far it is, and no file. At last: product, threshold, AUROC (where folders name both
             labels), the three likeliest products of the set with their shares, the scores in [0, 1], the highest first,
-            and what was skipped and why; with good parts also how many there are, which of them stand out, and every
+            and what was skipped and why; with good parts also how many there are, which of them are doubted, and every
             score by words alone; a CSV file of the scores; and a zip of the images with their anomaly maps over them.
         """
         files = ImageFiles(images or (), read_photo_pages)

@@ -114,8 +114,8 @@ class Page(gr.Blocks):
 class FairQueue(Queue):
     """A queue that counts what each visitor and address has in it; see `admission`.
 
-    Whoever is refused gets the sentence as the answer to the call, as if a handler had raised it. A listener of the
-    page runs once at a time in each tab, and so do those that change one state: of two changes within a moment, the
+    Whoever is refused gets the sentence as the answer to the call, as if a handler had raised it. A queued listener of
+    the page runs once at a time in each tab, and so do those that change one state: of two changes within a moment, the
     older would else be answered last, or one of them be lost.
     """
 

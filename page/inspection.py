@@ -32,6 +32,16 @@ from zsad_core.verdict import NEUTRAL
 
 RAMP = """<button type="button" id="ramp" aria-pressed="false"
 title="Plays severity 0 to 5 of the corruption that is chosen, or of contrast">▶ Ramp</button>"""
+# One sample at a time, and then the one that was picked last: answers to several would arrive in any order.
+PICKING = """let onItsWay = false, wanted = null;
+const pick = (sample) => { [onItsWay, wanted] = [true, null]; trigger('select', {sample}); };
+element.addEventListener('click', (event) => {
+    const button = event.target.closest('button[data-sample]');
+    if (!button) return;
+    if (onItsWay) wanted = button.dataset.sample; else pick(button.dataset.sample);
+});
+element.addEventListener('picked', () => { onItsWay = false; if (wanted) pick(wanted); });"""
+PICKED = "() => { document.querySelector('#samples .strip').dispatchEvent(new Event('picked', {bubbles: true})); }"
 KEPT = 8  # detectors that are remembered for a visitor
 FIRST_SEVERITIES = {"contrast": 2}  # on the first screen, so that it shows at once what the page is about
 AT_ONCE: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
@@ -143,10 +153,7 @@ class InspectView:
                 self.start.photo,
                 html_template=sample_strip(self.shared.samples.values()),
                 elem_id="samples",
-                js_on_load="""element.addEventListener('click', (event) => {
-                    const button = event.target.closest('button[data-sample]');
-                    if (button) trigger('select', {sample: button.dataset.sample});
-                });""",
+                js_on_load=PICKING,
             )
             with gr.Column(scale=0, min_width=284, elem_classes="own"):
                 with gr.Row():
@@ -171,7 +178,9 @@ class InspectView:
         drawn.failure(None, js=DRAWN)
         self._closer.click(self.look_closer, self.chosen, self.pictures, **SCORING)
         self.photo.change(_closer_label, self.photo, self._closer, **AT_ONCE)
-        self._strip.select(self.pick, self.chosen, [self.detector, *self.pictures], **each)
+        picked = self._strip.select(self.pick, self.chosen, [self.detector, *self.pictures], **each)
+        for answered in (picked.success, picked.failure):
+            answered(None, js=PICKED)
         self._upload.upload(self.open, self._upload, self.pictures, **each)
         self._upload_detector.upload(self.load, [self._upload_detector, self.own], self.own_detector, **each)
         # One listener for every change, which runs once more if something changed meanwhile: an old answer never comes
@@ -278,19 +287,19 @@ class InspectView:
 
     @in_words
     def take(self, data, own):
-        """A detector was trained."""
+        """A detector was trained; nothing new where what waited behind its training was stopped with it."""
+        if data in own.values():
+            return gr.skip(), gr.skip(), gr.skip()
         return self._remember(self.shared.detector_from(data), own)
 
     def _remember(self, detector: Detector, own: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict, str]:
         """The visitor's detectors with this one first, the dropdown with it selected, and its file."""
-        data = detector.to_bytes()
         number = max((int(key.split(".")[0]) for key in own), default=0) + 1
         steps = int(detector.health.get("steps", detector.recipe.steps))
         parts = f", {count_of(detector.good_parts)}" if detector.good_parts else ""
         parts += f", without {' and '.join(detector.recipe.without)}" if detector.recipe.without else ""
         key = f"{number}. {detector.product} (yours: {detector.recipe.prompts} prompts, {steps} steps{parts})"
-        others = {name: kept for name, kept in own.items() if kept != data}  # the same training may have run twice
-        own = dict([(key, data), *others.items()][:KEPT])
+        own = dict([(key, detector.to_bytes()), *own.items()][:KEPT])
         return own, gr.update(choices=[*own, *self.shared.shipped], value=key), detector_file(detector)
 
 

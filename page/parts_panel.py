@@ -90,7 +90,7 @@ class PartsPanel:
         for forgotten in list(good)[:-KEPT]:
             del good[forgotten]
             gr.Info(f"Good parts are kept for {KEPT} products: those of “{escape(forgotten)}” were forgotten.")
-        return good, False
+        return good, False if selection.words_only else gr.skip()
 
     @in_words
     @takes_selection
@@ -115,7 +115,8 @@ def opener_of(selection: Selection) -> str:
     count = len(selection.parts) or selection.kept.good_parts
     label = count_of(count) if count else "Good parts: none"
     label += ", unused" if count and selection.words_only else ""
-    doubted = f" · {len(doubts)} stands out" if (doubts := doubts_of(selection.detector)) else ""
+    doubts = doubts_of(selection.detector)
+    doubted = f" · {len(doubts)} {'stands out' if count > 2 else 'doubted'}" if doubts else ""
     given = f'data-product="{escape(selection.kept.product)}" data-count="{len(selection.parts)}"'
     return f'<button type="button" popovertarget="good-parts" {given}>{label}{doubted}</button>'
 

@@ -91,7 +91,8 @@ def name_note(shared: SharedState, typed: str) -> str:
     rest, states = without_states(product)
     if states:
         words = " and ".join(f"“{escape(word)}”" for word in states)
-        return f"""<p class="name-note">{words} is a state, and a detector knows the states by itself.
+        are = "are states" if len(states) > 1 else "is a state"
+        return f"""<p class="name-note">{words} {are}, and a detector knows the states by itself.
 {_button(rest)}</p>"""
     if not shared.names.understood(product):
         return f"""<p class="name-note">“{escape(product)}” is not understood: it amounts to “{ANYTHING}”.

@@ -1,9 +1,11 @@
 """A Run and a Stop button: who has pressed Run may press Stop from then on, also while the run waits for its turn.
 
-What is asked for during a run, by a key or a switch, runs after it.
+What is asked for during a run, by a key or a switch, runs after it, unless that run fails or is stopped.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 
 import gradio as gr
 
@@ -25,7 +27,12 @@ class RunButtons:
         """What starts a run, the handler that follows it, and where that runs; gives the event of the run."""
         buttons = [self.start, self.stop]
         running = gr.on(list(starts), self._begin, None, buttons, **AT_ONCE).then(
-            run, inputs, outputs, api_visibility="private", trigger_mode="always_last", **how
+            saying_so(self.runs, run, len(outputs), _states(running=True)),
+            inputs,
+            [*outputs, *buttons],
+            api_visibility="private",
+            trigger_mode="always_last",
+            **how,
         )
         running.success(self._end, None, buttons, **AT_ONCE)
         running.failure(self._fail, None, buttons, **AT_ONCE)
@@ -34,11 +41,10 @@ class RunButtons:
 
     def _begin(self, request: gr.Request):
         self.runs.expect(request.session_hash)
-        return gr.update(interactive=False), gr.update(interactive=True)
+        return _states(running=True)
 
     def _end(self, request: gr.Request):
-        waits = self.runs.is_expected(request.session_hash)
-        return gr.update(interactive=not waits), gr.update(interactive=waits)
+        return _states(running=self.runs.is_busy(request.session_hash))
 
     def _fail(self, request: gr.Request):
         self.runs.expect_none(request.session_hash)
@@ -48,3 +54,30 @@ class RunButtons:
         """Stops this visitor's run; what it has come to is kept."""
         self.runs.stop(request.session_hash)
         return gr.update(interactive=False)
+
+
+def saying_so(runs: Runs, run: Callable, count: int, buttons: Sequence[dict]) -> Callable:
+    """A handler as `run`, a generator for `count` outputs, that also says with its first result that it runs: one that
+    waited behind another was not begun by a button. It gives nothing where it was stopped together with that one.
+
+    Args:
+        buttons: how they are while it runs; outputs behind those of `run`.
+    """
+
+    @functools.wraps(run)
+    def handler(*values) -> Iterator[tuple]:
+        (request,) = (value for value in values if isinstance(value, gr.Request))
+        if runs.is_dropped(request.session_hash):
+            yield (gr.skip(),) * (count + len(buttons))
+            return
+        states: Sequence = buttons
+        for result in run(*values):
+            yield *result, *states
+            states = [gr.skip()] * len(buttons)
+
+    handler.__signature__ = inspect.signature(run)  # type: ignore[attr-defined]  # without self, which is bound
+    return handler
+
+
+def _states(running: bool) -> tuple[dict, dict]:
+    return gr.update(interactive=not running), gr.update(interactive=running)

@@ -10,6 +10,8 @@ from html import escape
 
 import gradio as gr
 
+ASKED, STOPPED, DROPPED = "asked", "stopped", "dropped"  # what waits for its turn
+
 
 class Wanted:
     """What each visitor wants to see of the run that draws for them, and may change meanwhile."""
@@ -41,22 +43,29 @@ class Runs:
     def __init__(self, seconds: float = math.inf):
         """`seconds` that a run may take; then it is stopped, and what it has so far is kept."""
         self.seconds = seconds
-        self._lock, self._runs, self._waiting = threading.Lock(), defaultdict(list), {}
+        self._lock, self._runs = threading.Lock(), defaultdict(list)
+        self._waiting: dict[str, str] = {}  # ASKED, STOPPED or DROPPED, by visitor
 
     def expect(self, visitor: str) -> None:
         """A run of the visitor is waiting for its turn, and can be stopped from now on."""
         with self._lock:
-            self._waiting[visitor] = False
+            if self._waiting.get(visitor) != STOPPED:
+                self._waiting[visitor] = ASKED
 
     def expect_none(self, visitor: str) -> None:
         """What was waiting for its turn will not run."""
         with self._lock:
             self._waiting.pop(visitor, None)
 
-    def is_expected(self, visitor: str) -> bool:
-        """Whether a run of the visitor is waiting for its turn."""
+    def is_dropped(self, visitor: str) -> bool:
+        """Whether what was to run next is not to begin: it waited behind a run with which it was stopped."""
         with self._lock:
-            return visitor in self._waiting
+            return self._waiting.get(visitor) == DROPPED and bool(self._waiting.pop(visitor))
+
+    def is_busy(self, visitor: str) -> bool:
+        """Whether something of the visitor runs, or waits for its turn."""
+        with self._lock:
+            return visitor in self._runs or self._waiting.get(visitor, DROPPED) != DROPPED
 
     def is_on(self, visitor: str) -> bool:
         """Whether something of the visitor runs."""
@@ -90,12 +99,13 @@ class Runs:
                 "and what it had come to was kept.")  # fmt: skip
 
     def stop(self, visitor: str) -> None:
-        """Every run of the visitor ends at its next step and keeps what it has so far."""
+        """Every run of the visitor ends at its next step and keeps what it has so far. One that waits behind another
+        does not begin; one that waits alone ends at its first step."""
         with self._lock:
             for work in self._runs.get(visitor, ()):
                 work.stop()
             if visitor in self._waiting:
-                self._waiting[visitor] = True
+                self._waiting[visitor] = DROPPED if visitor in self._runs else STOPPED
 
     def forget(self, visitor: str) -> None:
         """The visitor has left."""
@@ -105,7 +115,7 @@ class Runs:
     def _begin(self, visitor: str, work) -> None:
         with self._lock:
             self._runs[visitor].append(work)
-            if self._waiting.pop(visitor, False):
+            if self._waiting.pop(visitor, ASKED) == STOPPED:
                 work.stop()
 
     def _end(self, visitor: str, work) -> None:

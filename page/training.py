@@ -87,7 +87,8 @@ class TrainView:
                 fields = zip(("Prompts K", "Words of a kind", "Steps"), NUMBERS["quick"], strict=True)
                 self.numbers = [gr.Number(number, label=label, min_width=80) for label, number in fields]
                 self.seed = gr.Number(0, precision=0, label="Seed", min_width=80)
-        self.trained = gr.State(None)  # the detector that was watched, as bytes
+        self.trained = gr.State(None)  # the detector that was trained last, as bytes
+        self.watched = gr.State(False)  # whether its training is what is shown here
         self.wanted = gr.State(0)  # changed by whoever wants a training to begin
         with gr.Column(elem_id="live"):
             self.picture = gr.HTML("", html_template=PICTURE, js_on_load=ASKS)
@@ -109,11 +110,12 @@ class TrainView:
         recipe = [self.product, self.preset, self.adjectives, *self.numbers, self.seed, self.parts]
         starts = [self.train.click, self.product.submit, self.parts.input, self.wanted.change]
         buttons = RunButtons(self.runs, self.train, self.stop)
-        run = buttons.wire(starts, self.run, recipe, [self.live, self.trained], **TRAINING)
+        run = buttons.wire(starts, self.run, recipe, [self.live, self.trained, self.watched], **TRAINING)
         # Only now the visitor's detectors are read: one may have been loaded during the training.
         taken = run.success(inspect.take, [self.trained, inspect.own], inspect.own_detector, **AT_ONCE)
         invitation.after(taken.success, inspect)
-        inspect.detector.change(self.show, [self.trained, *inspect.chosen], self.live, **SCORING)
+        seen = [self.trained, self.watched, *inspect.chosen]
+        inspect.detector.change(self.show, seen, [self.live, self.watched], **SCORING)
         self.picture.photo(self.trail, inspect.chosen, self.picture, trigger_mode="always_last", **SCORING)
 
     @in_words
@@ -124,16 +126,18 @@ class TrainView:
         live, note = Live(self.shared.backbone, training.product, recipe), name_note(self.shared, product)
         for progress in self.runs.follow(request.session_hash, training):
             if live.take(progress):
-                yield note + live.draw(progress), gr.skip()
-        yield note + live.draw(progress), training.detector.to_bytes()
+                yield note + live.draw(progress), gr.skip(), True
+        yield note + live.draw(progress), training.detector.to_bytes(), True
 
     @in_words
     @takes_selection
-    def show(self, request: gr.Request, watched, selection: Selection):
+    def show(self, request: gr.Request, trained, watched, selection: Selection):
         """The training of the detector that was chosen; the one that is watched, or just was, stays as it is."""
-        if self.runs.is_on(request.session_hash) or selection.own.get(selection.key) == watched is not None:
-            return gr.skip()
-        return resting(selection.kept, selection.key in selection.own)
+        if self.runs.is_on(request.session_hash):
+            return gr.skip(), gr.skip()
+        if watched and trained is not None and selection.own.get(selection.key) == trained:
+            return gr.skip(), gr.skip()
+        return resting(selection.kept, selection.key in selection.own), False
 
     @in_words
     @takes_selection

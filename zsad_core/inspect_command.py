@@ -257,13 +257,13 @@ def _good_photos(given: list[str]):
         if isinstance(found, InputError):
             raise InputError(f"The good part {entry.name!r} cannot be used: {found}") from found
         folder = PurePath(entry.name).parent
-        if entry.damaged or entry.damaged is None and is_damaged(folder.name):
+        if entry.damaged or entry.damaged is None and entry.name not in given and is_damaged(folder.name):
             damaged, left_out = list(dict.fromkeys([*damaged, repr(str(folder))])), left_out + 1
         else:  # too many are refused
             photos.append(entry.name if isinstance(found, str) else found if len(photos) < MOST else b"")
     if damaged:
         print(f"Left out: {left_out} photo{'s' if left_out > 1 else ''} in {', '.join(damaged)}. By the names of the "
-              "folders they are damaged, and no good parts: give them as files of another folder if they are.",
+              "folders they are damaged: if they are good ones, move them to a folder of another name.",
               file=sys.stderr)  # fmt: skip
     if not 1 <= len(photos) <= MOST:
         raise InputError(f"{len(photos)} good parts were given: give 1 to {MOST} photos.")

@@ -86,8 +86,8 @@ def notes_of_name(backbone, product: str) -> Iterator[str]:
     """Sentences on what a product's name does, where that is not what one would think; most often none."""
     rest, states = without_states(product)
     if states:
-        said = " and ".join(repr(word) for word in states)
-        yield f"{said} is a state, and a detector knows the states by itself: {rest!r} says as much."
+        said, are = " and ".join(repr(word) for word in states), "are states" if len(states) > 1 else "is a state"
+        yield f"{said} {are}, and a detector knows the states by itself: {rest!r} says as much."
     elif not Names(backbone).understood(product):
         yield f"{product!r} is not understood: it amounts to {ANYTHING!r}. The states still count."
 

@@ -20,7 +20,7 @@ STATE_WORDS = frozenset(
 )
 
 _SAY_NOTHING = frozenset(("", "a", "an", "the", "and", "or", "with"))  # beside a state they make no product
-_AROUND_WORDS = ".,;:!?\"'()"
+_AROUND_WORDS = ".,;:!?\"'()“”‘’"
 
 # WinCLIP's compositional prompt ensemble (Jeong et al., CVPR 2023, appendix): 7 normal states, 4 abnormal ones and
 # "broken", which AnomalyCLIP and its successors add; 22 templates. {} is the product, then the product in its state.
@@ -65,8 +65,7 @@ def clean_product_name(name: str) -> str:
             (< or >), with control or invisible characters, or made of `STATE_WORDS` alone.
     """
     cleaned = _clean(name, "product name", "metal nut", MAX_NAME_LENGTH)
-    rest, states = without_states(cleaned)
-    if states and all(word.strip(_AROUND_WORDS).lower() in _SAY_NOTHING for word in rest.split()):
+    if not without_states(cleaned)[0]:
         raise InputError(f"{_quote(cleaned)} is a state and no product name: type what it is that may be so, such as "
                          "'metal nut'.")  # fmt: skip
     return cleaned
@@ -74,9 +73,18 @@ def clean_product_name(name: str) -> str:
 
 def without_states(name: str) -> tuple[str, tuple[str, ...]]:
     """A name without its `STATE_WORDS`, and these: "cracked mug" gives ("mug", ("cracked",))."""
-    states = [word for word in name.split() if word.strip(_AROUND_WORDS).lower() in STATE_WORDS]
-    rest = " ".join(word for word in name.split() if word not in states)
-    return rest, tuple(word.strip(_AROUND_WORDS) for word in states)
+    words = name.split()
+    states = [word for word in words if _bare(word) in STATE_WORDS]
+    rest = [word for word in words if word not in states]
+    while states and rest and _bare(rest[0]) in _SAY_NOTHING:
+        rest = rest[1:]
+    while states and rest and _bare(rest[-1]) in _SAY_NOTHING:
+        rest = rest[:-1]
+    return " ".join(rest), tuple(word.strip(_AROUND_WORDS) for word in states)
+
+
+def _bare(word: str) -> str:
+    return word.strip(_AROUND_WORDS).lower()
 
 
 def clean_adjectives(adjectives: Sequence[str]) -> tuple[str, ...]:

@@ -273,6 +273,7 @@ def test_folders_given_by_themselves_say_nothing_about_each_other_but_one_of_dam
     assert main([*command, str(broken)]) == 1
     told = capsys.readouterr().err
     assert f"Left out: 1 photo in {str(broken)!r}" in told and "0 good parts were given" in told
+    assert main([*command, str(broken / "1.png")]) == 0  # by its own name
 
 
 def test_what_is_left_out_of_good_parts_and_how_they_were_read_is_said(detector_file, photos, good, capsys):
@@ -318,6 +319,7 @@ def test_a_mask_that_was_given_is_not_replaced_by_the_mask_of_the_map(detector_f
     ("name", "said"),
     [
         ("cracked mug", "'cracked' is a state, and a detector knows the states by itself: 'mug' says as much."),
+        ("broken and rusty pipe", "'broken' and 'rusty' are states, and a detector knows the states by itself: 'pipe'"),
         ("xqz-4711", "'xqz-4711' is not understood: it amounts to 'object'."),
     ],
 )

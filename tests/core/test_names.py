@@ -69,7 +69,8 @@ def test_other_backbones_have_the_same_rule_and_say_nothing_of_what_they_were_tr
 
 
 @pytest.mark.parametrize(
-    "typed", ["broken", "Cracked", "damaged  broken", "broken.", "the broken", "Perfect", "broken, and damaged"]
+    "typed",
+    ["broken", "Cracked", "damaged  broken", "broken.", "the broken", "Perfect", "broken, and damaged", "“broken”"],
 )
 def test_a_state_alone_is_no_product(typed):
     with pytest.raises(InputError, match="is a state and no product name"):
@@ -79,6 +80,8 @@ def test_a_state_alone_is_no_product(typed):
 def test_a_state_in_a_name_is_told_from_the_rest():
     assert without_states("cracked ceramic mug") == ("ceramic mug", ("cracked",))
     assert without_states("broken, rusty pipe") == ("pipe", ("broken", "rusty"))
+    assert without_states("a pipe, broken and rusty") == ("pipe,", ("broken", "rusty"))
+    assert without_states("the pipe") == ("the pipe", ())
     assert without_states("Bent pipe") == ("pipe", ("Bent",))
     assert without_states("brokerage sign") == ("brokerage sign", ())
     assert clean_product_name("cracked mug") == "cracked mug"

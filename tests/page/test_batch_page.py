@@ -81,6 +81,15 @@ def download(page, button) -> bytes:
         return file.read()
 
 
+def test_good_parts_before_any_batch_leave_the_buttons_as_they_were(batch):
+    file_input(batch, "batch-good").set_input_files(ASSETS / "samples/metal-nut/intact.jpg")
+    expect(batch.locator("#batch-words")).to_be_enabled()
+    batch.locator("#batch-words").click()
+    expect(batch.locator("#batch-words")).to_have_text("Use the good parts again")
+    expect(batch.locator("#batch-stop")).to_be_disabled()
+    expect(batch.locator("#batch-upload")).to_be_enabled()
+
+
 def test_the_samples_are_scored_sorted_and_downloaded(batch):
     expect(batch.locator("#batch-detector")).to_contain_text(f"Scored by {FIRST.product}")
     expect(batch.locator("#batch-csv")).to_be_disabled()

@@ -121,6 +121,17 @@ def test_picking_a_sample_by_keyboard_shows_it(page):
     expect(page.locator("#clean .pixels")).to_have_attribute("alt", f"Clean: {name}")
 
 
+def test_of_samples_picked_one_after_another_all_that_is_shown_is_the_last(page):
+    for names in (["bottle, intact", "battery, intact", "leather, intact"], ["washer, intact", "metal nut, intact"]):
+        clicks = [f"""document.querySelector("#samples [title='{name}']").click();""" for name in names]
+        page.evaluate(f"() => {{ {' '.join(clicks)} }}")
+        product = names[-1].removesuffix(", intact")
+        expect(page.locator("#clean .pixels")).to_have_attribute("alt", f"Clean: {names[-1]}")
+        expect(page.locator("#detector input")).to_have_value(product)
+        expect(page.locator("#samples button[aria-pressed=true]")).to_have_attribute("title", names[-1])
+        expect(page.locator("#live .status")).to_contain_text(product)
+
+
 def test_an_image_pasted_anywhere_is_taken(page, photo):
     page.evaluate(
         """async (data) => {

@@ -114,6 +114,27 @@ def test_a_training_stays_in_sight_while_another_sample_is_picked(page):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("slow_steps")
+def test_what_waits_behind_a_training_is_stopped_with_it(page):
+    train_long(page)
+    is_training_long(page)
+    page.locator("#product input").fill("fork")
+    with page.expect_response(re.compile("run/predict")):
+        page.locator("#product input").press("Enter")
+    page.locator("#stop").click()
+    expect(page.locator("#live .status")).to_contain_text("stopped and kept")
+    expect(page.locator("#detector input")).to_have_value(re.compile(f"^1. {FIRST.product} .yours"))
+    expect(page.locator("#train")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
+    page.locator("#samples button[title='bottle, intact']").click()
+    expect(page.locator("#live .status")).to_contain_text("Trained beforehand")
+    page.locator("#detector input").click()
+    expect(page.locator("#detector [role=option]", has_text="yours")).to_have_count(1)  # and no fork
+    page.locator("#detector [role=option]", has_text="yours").click()
+    expect(page.locator("#live .status")).to_contain_text(f"Yours{FIRST.product}")
+
+
+@pytest.mark.slow
 def test_a_file_s_name_is_text_in_the_picture(page):
     name = """x"><img src=x onerror="document.title='taken'">.png"""
     trail = {"names": [name], "kind": "blur", "field": "", "trails": [[[0, 0]] * 6]}
