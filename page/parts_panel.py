@@ -84,8 +84,7 @@ class PartsPanel:
         product, parts = selection.kept.product, (*selection.parts, *more)
         if len(parts) > MOST:
             raise InputError(f"That would make {len(parts)} good parts, and {MOST} are the most: remove some first.")
-        for doubt in doubts_of(self.shared.with_good_parts(selection.kept, parts)):
-            gr.Warning(escape(doubt))
+        self.shared.with_good_parts(selection.kept, parts)  # or a sentence; the panel says what is doubted
         good = {**{name: kept for name, kept in selection.good.items() if name != product}, product: parts}
         for forgotten in list(good)[:-KEPT]:
             del good[forgotten]

@@ -26,10 +26,12 @@ class RunButtons:
     def wire(self, starts: Sequence, run: Callable, inputs: Sequence, outputs: Sequence, **how):
         """What starts a run, the handler that follows it, and where that runs; gives the event of the run."""
         buttons = [self.start, self.stop]
+        if len(starts) > 1:  # a button alone cannot be pressed during its run
+            run, outputs = saying_so(self.runs, run, len(outputs), _states(running=True)), [*outputs, *buttons]
         running = gr.on(list(starts), self._begin, None, buttons, **AT_ONCE).then(
-            saying_so(self.runs, run, len(outputs), _states(running=True)),
+            run,
             inputs,
-            [*outputs, *buttons],
+            outputs,
             api_visibility="private",
             trigger_mode="always_last",
             **how,
