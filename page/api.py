@@ -177,8 +177,8 @@ class Api:
         Returns:
             Anomaly scores clean and corrupted in [0, 1] (0.5 is neutral), the verdicts in words, and both images with
             their anomaly maps over them. With good parts the verdicts also say how many there are, the score by words
-            alone, and which part is doubted. What a person should know of how the file was read, such
-            as "Page 1 of 2 is read.", stands behind the clean verdict.
+            alone, and which part is doubted. What a person should know of how the file was read, such as "Page 1 of 2
+            is read.", stands behind the clean verdict.
         """
         parts = self.shared.parts_in(good_parts)
         if mode not in ("fast", "fine"):

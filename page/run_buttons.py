@@ -69,7 +69,7 @@ def saying_so(runs: Runs, run: Callable, count: int, buttons: Sequence[dict]) ->
     @functools.wraps(run)
     def handler(*values) -> Iterator[tuple]:
         (request,) = (value for value in values if isinstance(value, gr.Request))
-        if runs.is_dropped(request.session_hash):
+        if runs.take_drop(request.session_hash):
             yield (gr.skip(),) * (count + len(buttons))
             return
         states: Sequence = buttons

@@ -57,8 +57,8 @@ class Runs:
         with self._lock:
             self._waiting.pop(visitor, None)
 
-    def is_dropped(self, visitor: str) -> bool:
-        """Whether what was to run next is not to begin: it waited behind a run with which it was stopped."""
+    def take_drop(self, visitor: str) -> bool:
+        """Whether what comes next is not to begin: it waited behind a run and was stopped with it. Says so once."""
         with self._lock:
             return self._waiting.get(visitor) == DROPPED and bool(self._waiting.pop(visitor))
 

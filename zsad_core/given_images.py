@@ -25,8 +25,9 @@ class GivenImages:
     suffix. A file of the user's own has no limit but that of an image; a zip has those of `ImageFiles`.
 
     Args:
-        given: paths and patterns. apart: folders that are given beside one another say nothing about each other.
+        given: paths and patterns.
         read: makes the pages of a path, or of the bytes of an entry of a zip, or raises InputError.
+        apart: folders that are given beside one another say nothing about each other.
 
     Attributes:
         left_out: what is no photo: masks, and other files in folders and zips.

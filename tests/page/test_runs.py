@@ -30,7 +30,7 @@ def test_a_stop_while_a_run_waits_alone_ends_it_at_its_first_step(runs):
     assert runs.is_busy("me") and not runs.is_busy("you")
     runs.stop("me")
     runs.expect("me")  # pressed once more: the stop still counts
-    assert not runs.is_dropped("me")
+    assert not runs.take_drop("me")
     assert list(runs.follow("me", Work())) == [] and not runs.is_busy("me")
 
 
@@ -41,7 +41,7 @@ def test_a_stop_ends_what_runs_and_drops_what_waits_behind_it(runs):
     runs.expect("me")
     runs.stop("me")
     assert list(steps) == [] and not runs.is_busy("me")
-    assert runs.is_dropped("me") and not runs.is_dropped("me")
+    assert runs.take_drop("me") and not runs.take_drop("me")
 
 
 def test_what_is_asked_for_behind_a_run_comes_after_it(runs):
@@ -50,7 +50,7 @@ def test_what_is_asked_for_behind_a_run_comes_after_it(runs):
     next(steps)
     runs.expect("me")
     list(steps)
-    assert runs.is_busy("me") and not runs.is_dropped("me")
+    assert runs.is_busy("me") and not runs.take_drop("me")
     assert len(list(runs.follow("me", Work()))) == 3 and not runs.is_busy("me")
 
 
